@@ -1,0 +1,54 @@
+# Learning on the Hypersphere. `make book` builds it, `make test` checks it; both make what they need in .venv first.
+# Only Python 3.11 to 3.13 and make are needed. No target deletes anything that you made.
+
+.DEFAULT_GOAL := help
+.PHONY: help env book execute status test lab serve text notebook pins logo
+SHELL := /bin/sh
+BIN := .venv/bin
+PORT ?= 8000
+ARGS ?=
+PYTHON ?=
+export PYTHON
+# The kernel "python3" is the one of .venv, whatever kernels a home folder holds.
+export JUPYTER_PREFER_ENV_PATH := 1
+
+help:  ## show this list
+	@echo "Learning on the Hypersphere: what make can do"
+	@sed -n 's/^\([a-z]*\):.*## /  make \1#/p' Makefile | awk -F'#' '{ printf "%-16s %s\n", $$1, $$2 }'
+
+env:  ## make the environment .venv (the other targets do it themselves)
+	@PYTHON="$(PYTHON)" sh tools/env.sh
+
+book: env  ## execute the notebooks that changed, build the pages, say where to open them
+	@$(BIN)/python tools/notebooks.py execute
+	@$(BIN)/jupyter-book build . -W -n --keep-going $(ARGS)
+	@echo; echo "The book is ready: open $(CURDIR)/_build/html/index.html (or run make serve)"
+
+execute: env  ## execute all notebooks afresh
+	@$(BIN)/python tools/notebooks.py execute --all
+
+status: env  ## say which notebooks are fresh and which are not
+	@$(BIN)/python tools/notebooks.py status
+
+test: env  ## run all tests; choose with ARGS, as in make test ARGS="-k energy"
+	@$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
+
+lab: env  ## open JupyterLab on the notebooks
+	@$(BIN)/jupyter lab --notebook-dir=. $(ARGS)
+
+serve: env  ## serve the built pages on this machine (PORT=8000)
+	@test -e _build/html/index.html || { echo "There are no pages yet: run make book first." >&2; exit 1; }
+	@echo "http://127.0.0.1:$(PORT)/  (Ctrl-C stops it)"
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+text: env  ## write the notebooks as text (MyST) into _text/, for editing and searching
+	@$(BIN)/python tools/notebooks.py text $(ARGS)
+
+notebook: env  ## bring edits made in _text/ back into the notebooks
+	@$(BIN)/python tools/notebooks.py notebook $(ARGS)
+
+pins: env  ## renew the pins of requirements.txt (needs a network)
+	@$(BIN)/python tools/pins.py
+
+logo: env  ## draw the logo and the favicon
+	@$(BIN)/python tools/draw_logo.py

@@ -1,0 +1,298 @@
+"""The notebooks of this book: which have stale outputs, and how they are executed.
+
+    python tools/notebooks.py status                 what is fresh, what is not
+    python tools/notebooks.py execute [--all] [...]  run the stale ones, or all, or those named
+    python tools/notebooks.py text [...]             write notebooks as MyST text into _text/
+    python tools/notebooks.py notebook [...]         bring edited text back into the notebooks
+
+A notebook's outputs are fresh while the fingerprint stored with them equals that of its code cells, of the `hpn_lite`
+modules that they reach through imports, and of the data files that they name (`metadata.hpn.reads`: a list of globs
+relative to the root of the repository). Prose may change freely. Everything hashed is text or bytes of files, so the
+fingerprint is the same on every Python and every machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("book", "notebooks")
+SKIP = {"assignments", ".ipynb_checkpoints", "_build"}  # assignments are stripped for students and checked on their own
+TIMEOUT = 600  # seconds for one cell; chapters need a few, slow machines more
+LANGUAGE_INFO = {
+    "name": "python",
+    "codemirror_mode": {"name": "ipython", "version": 3},
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+}
+KERNELSPEC = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
+
+class NotebookError(Exception):
+    """Something about one notebook that its author has to mend; the message names the file and says what to do."""
+
+
+def find(root: Path = ROOT) -> list[Path]:
+    """All notebooks that are executed and published, sorted by path."""
+    paths = (p for folder in FOLDERS for p in (root / folder).rglob("*.ipynb"))
+    return sorted(p for p in paths if not SKIP & set(p.relative_to(root).parts))
+
+
+def name(path: Path, root: Path = ROOT) -> str:
+    """The path as people write it: relative to the root of the repository, with forward slashes."""
+    return path.resolve().relative_to(root.resolve()).as_posix()
+
+
+def read(path: Path, root: Path = ROOT) -> dict:
+    """A notebook as a dictionary. Raises NotebookError if the file does not hold a version 4 notebook."""
+    try:
+        nb = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise NotebookError(
+            f"{name(path, root)} is not valid JSON ({error}); was a merge left unfinished? "
+            f"`git checkout -- {name(path, root)}` brings back the last committed version"
+        ) from error
+    if not isinstance(nb, dict) or nb.get("nbformat") != 4 or not isinstance(nb.get("cells"), list):
+        raise NotebookError(f"{name(path, root)} is not a notebook of format 4; open and save it in JupyterLab")
+    return nb
+
+
+def source(cell: dict) -> str:
+    """The text of a cell, which the format stores as a string or as a list of lines."""
+    text = cell.get("source", "")
+    return text if isinstance(text, str) else "".join(text)
+
+
+def code_cells(nb: dict) -> list[dict]:
+    """The code cells that hold code; empty ones are neither executed nor counted."""
+    return [c for c in nb["cells"] if c["cell_type"] == "code" and source(c).strip()]
+
+
+# ---- Fingerprints ---------------------------------------------------------------------------------------------------
+
+
+def imported_modules(code: str, package: str = "hpn_lite", inside: bool = False) -> set[str]:
+    """Names of the package's modules that a piece of code imports; `__init__` stands for the package itself."""
+    found = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            parts = [alias.name.split(".") for alias in node.names]
+            found |= {(p + ["__init__"])[1] for p in parts if p[0] == package}
+        elif isinstance(node, ast.ImportFrom):
+            base = (node.module or "").split(".")
+            relative = inside and node.level == 1
+            if relative and base[0] or not relative and base[0] == package and len(base) > 1:
+                found.add(base[0] if relative else base[1])
+            elif relative or (base[0] == package and not node.level):
+                found |= {"__init__", *(alias.name for alias in node.names)}
+    return found
+
+
+def dependencies(nb: dict, root: Path = ROOT) -> list[Path]:
+    """Files of `hpn_lite` that the notebook's code reaches: modules through imports, and the data that these name."""
+    package = root / "hpn_lite"
+    code = "\n".join(source(c) for c in code_cells(nb))
+    # Lines of IPython's own language (%pip, !ls) are not Python; `pass` keeps the block they stand in.
+    code = re.sub(r"^([ \t]*)[%!].*$", r"\1pass", code, flags=re.MULTILINE)
+    todo, seen = imported_modules(code), set()
+    while todo:
+        path = package / f"{todo.pop()}.py"
+        if path not in seen and path.exists():  # a name that is no file is a function of `__init__`
+            seen.add(path)
+            todo |= imported_modules(path.read_text(encoding="utf-8"), inside=True)
+    for path in list(seen):
+        text = path.read_text(encoding="utf-8")
+        for folder in (p for p in package.iterdir() if p.is_dir() and p.name != "__pycache__"):
+            if re.search(rf"""["'/]{folder.name}["'/]""", text):  # this module reads package data from that folder
+                seen |= {p for p in folder.rglob("*") if p.is_file()}
+    return sorted(seen)
+
+
+def fingerprint(nb: dict, root: Path = ROOT) -> str:
+    """sha256 over everything that the notebook's outputs depend on."""
+    digest = hashlib.sha256()
+
+    def add(label: str, data: bytes) -> None:
+        digest.update(f"{label}\n{len(data)}\n".encode() + data)
+
+    for cell in code_cells(nb):
+        add("cell", source(cell).strip().encode())
+    for path in dependencies(nb, root):
+        data = path.read_bytes().replace(b"\r\n", b"\n")
+        if path.name == "__init__.py":  # a new release number changes no output
+            data = re.sub(rb"__version__ = .*", b"", data)
+        add(name(path, root), data)
+    for pattern in nb["metadata"].get("hpn", {}).get("reads", []):
+        files = sorted(p for p in root.glob(pattern) if p.is_file())
+        if not files:
+            raise NotebookError(f'metadata.hpn.reads names "{pattern}", and no file matches that')
+        for path in files:
+            add(name(path, root), path.read_bytes())
+    return digest.hexdigest()
+
+
+def why_stale(nb: dict, path: Path, root: Path = ROOT) -> str | None:
+    """None while the outputs are fresh, else a sentence that says what happened and what to do."""
+    stored = nb["metadata"].get("hpn", {}).get("fingerprint")
+    cells = code_cells(nb)
+    try:
+        if not cells or stored == fingerprint(nb, root):
+            return None
+    except SyntaxError as error:
+        return f"{name(path, root)} or a module that it imports is not valid Python: {error}"
+    if stored is None or any(c.get("execution_count") is None for c in cells):
+        return f"{name(path, root)} has no stored outputs yet; run `make book`"
+    return (
+        f"{name(path, root)} was edited after its outputs were stored (or a module or data file that it uses was); "
+        "run `make book`"
+    )
+
+
+# ---- Execution ------------------------------------------------------------------------------------------------------
+
+
+def execute(path: Path, root: Path = ROOT, timeout: int = TIMEOUT) -> float:
+    """Run a notebook from top to bottom in a fresh kernel and store the outputs; returns the seconds it took.
+
+    The file is replaced in one step, and only if every cell ran. Raises NotebookError with the traceback otherwise.
+    """
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    before = path.read_bytes()
+    mark = fingerprint(read(path, root), root)
+    nb = nbformat.reads(before.decode(), as_version=4)
+    for i, cell in enumerate(nb.cells):
+        cell.setdefault("id", f"cell-{i:02d}")  # format 4.5 wants ids; numbered ones keep diffs small
+    nb.nbformat_minor = max(nb.nbformat_minor, 5)
+    client = NotebookClient(
+        nb,
+        timeout=timeout,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+    )
+    start = time.perf_counter()
+    try:
+        client.execute()
+    except CellTimeoutError as error:
+        raise NotebookError(f"{name(path, root)}: a cell ran for more than {timeout} s\n{error}") from None
+    except (CellExecutionError, DeadKernelError) as error:
+        text = str(error) if sys.stdout.isatty() else re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+        raise NotebookError(f"{name(path, root)}: this cell failed, and the file was left as it was\n{text}") from None
+    seconds = time.perf_counter() - start
+
+    nb.metadata.pop("widgets", None)
+    nb.metadata.kernelspec = KERNELSPEC
+    nb.metadata.language_info = LANGUAGE_INFO
+    nb.metadata["hpn"] = {**nb.metadata.get("hpn", {}), "fingerprint": mark, "seconds": round(seconds, 1)}
+    if path.read_bytes() != before:
+        raise NotebookError(f"{name(path, root)} was edited while it ran; its outputs were not stored: run it again")
+    new = path.with_suffix(".ipynb.new")
+    new.write_text(nbformat.writes(nb) + "\n", encoding="utf-8")
+    new.replace(path)
+    return seconds
+
+
+def select(names: list[str], root: Path = ROOT) -> list[Path]:
+    """The notebooks named (by path, file name or the beginning of one), or all of them."""
+    paths = find(root)
+    for n in names:
+        if not any(name(p, root) == n or p.name.startswith(Path(n).name) for p in paths):
+            known = ", ".join(name(p, root) for p in paths)
+            raise NotebookError(f"there is no notebook {n!r}; there are: {known}")
+    return [p for p in paths if not names or any(name(p, root) == n or p.name.startswith(Path(n).name) for n in names)]
+
+
+def run_stale(paths: list[Path], everything: bool, root: Path = ROOT) -> int:
+    """Execute what is stale among the paths (or everything), showing progress; returns how many failed."""
+    failed, ran, start = [], 0, time.perf_counter()
+    for path in paths:
+        try:
+            if not everything and why_stale(read(path, root), path, root) is None:
+                continue
+            print(f"executing {name(path, root)} ...", end=" ", flush=True)
+            print(f"{execute(path, root):.1f} s", flush=True)
+            ran += 1
+        except (NotebookError, SyntaxError) as error:
+            print("failed")
+            failed.append(f"{error}")
+    for message in failed:
+        print(f"\n{message}", file=sys.stderr)
+    fresh = len(paths) - ran - len(failed)
+    print(f"notebooks: {fresh} fresh, {ran} executed, {len(failed)} failed ({time.perf_counter() - start:.0f} s)")
+    return len(failed)
+
+
+# ---- Notebooks as text ----------------------------------------------------------------------------------------------
+
+
+def convert(paths: list[Path], to_text: bool, root: Path = ROOT) -> None:
+    """Write notebooks as MyST text into _text/, or bring edited text back.
+
+    The newer side is never overwritten, and what is overwritten is kept in _text/before/.
+    """
+    for path in paths:
+        text = root / "_text" / path.relative_to(root).with_suffix(".md")
+        old, new = (path, text) if to_text else (text, path)
+        if not old.exists() or new.exists() and new.stat().st_mtime >= old.stat().st_mtime:
+            print(f"{name(new, root)}: kept, it is newer" if old.exists() else f"{name(old, root)}: not there")
+            continue
+        text.parent.mkdir(parents=True, exist_ok=True)
+        if new.exists():
+            (root / "_text/before").mkdir(exist_ok=True)
+            shutil.copy2(new, root / "_text/before" / new.name)
+        # --update keeps the outputs of the cells; `make book` then sees whether their code changed.
+        options = ["--to", "md:myst"] if to_text else ["--to", "ipynb", "--update"]
+        subprocess.run([sys.executable, "-m", "jupytext", "-q", *options, "-o", str(new), str(old)], check=True)
+        os.utime(old, (new.stat().st_mtime,) * 2)  # both sides now say the same
+        print(f"{name(old, root)} -> {name(new, root)}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    for command, text in {
+        "status": "say which notebooks are fresh",
+        "execute": "run the stale notebooks and store their outputs",
+        "text": "write notebooks as text into _text/",
+        "notebook": "bring edited text back into the notebooks",
+    }.items():
+        sub = commands.add_parser(command, help=text)
+        sub.add_argument("names", nargs="*", help="notebooks, for example 03-thomson (default: all)")
+        if command == "execute":
+            sub.add_argument("--all", action="store_true", help="run fresh ones too")
+    args = parser.parse_args(argv)
+    try:
+        paths = select(args.names)
+        if args.command == "execute":
+            return 1 if run_stale(paths, args.all or bool(args.names)) else 0
+        if args.command == "status":
+            reasons = [why_stale(read(p), p) for p in paths]
+            for path, reason in zip(paths, reasons, strict=True):
+                print(reason or f"{name(path)}: fresh")
+            return 1 if any(reasons) else 0
+        convert(paths, args.command == "text")
+    except NotebookError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
