@@ -1,0 +1,422 @@
+"""Directions: the unit sphere S^{D-1} in R^D, and what can be measured on it.
+
+The last axis of every tensor is the vector; leading axes broadcast. Functions that depend on directions alone (cosine,
+angle, chord, separation) normalise inside; the maps of differential geometry (exp_map, log_map, tangent) and the maps
+for drawing take unit vectors and say so. Everything runs on the tensor's own device and dtype.
+
+Chapters 1 and 2 of the book explain every function of this file.
+
+References:
+    Fisher, Lewis, Embleton 1987, Statistical Analysis of Spherical Data (maps and sampling)
+    Mardia, Jupp 2000, Directional Statistics (density of an inner product)
+    Absil, Mahony, Sepulchre 2008, Optimization Algorithms on Matrix Manifolds (exp, log, tangent)
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .bounds import (
+    Bound,
+    fejes_toth_bound,
+    largest_cosine_bound,
+    levenshtein_bound,
+    rankin_bound,
+    simplex_bound,
+    welch_bound,
+    whole,
+)
+
+__all__ = [
+    *("check_vectors", "normalize", "uniform"),
+    *("cosine", "cosines", "chord", "angle", "nearest", "Separation", "separation"),
+    *("tangent", "exp_map", "log_map", "geodesic"),
+    *("log_area", "inner_density", "cap_fraction"),
+    *("Bound", "simplex_bound", "rankin_bound", "welch_bound", "fejes_toth_bound", "levenshtein_bound"),
+    "largest_cosine_bound",
+    *("stereographic", "inverse_stereographic", "equal_area", "inverse_equal_area"),
+]
+
+BLOCK = 1 << 22  # pairs held at once by the sums over all pairs: 32 MiB in float64
+
+
+def check_vectors(x: Tensor, name: str = "x", *, points: int | None = None, unit: bool = False) -> Tensor:
+    """Refuse what cannot be a set of directions, and say why.
+
+    Args:
+        x: (..., D) floating-point tensor; with `points` given, (..., N, D).
+        name: what the caller calls it, for the message.
+        points: the least number N of points.
+        unit: whether rows must have length 1 already.
+    Returns:
+        x itself.
+    Raises:
+        TypeError: if x is no floating-point tensor.
+        ValueError: on a wrong shape, NaN or infinity, a zero vector, or (unit=True) a length that is not 1.
+    """
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a torch.Tensor, got {type(x).__name__}; torch.as_tensor makes one")
+    if not x.is_floating_point():
+        raise TypeError(f"{name} must hold floating-point numbers, got {x.dtype}; use {name}.double() or .float()")
+    if points is None:
+        fits, wanted = x.ndim >= 1 and x.shape[-1] >= 1, "(..., D)"
+    else:
+        fits, wanted = x.ndim >= 2 and x.shape[-2] >= points and x.shape[-1] >= 1, f"(..., N, D) with N >= {points}"
+    if not fits:
+        raise ValueError(f"{name} must have shape {wanted}, got {tuple(x.shape)}")
+    if not torch.isfinite(x).all():
+        raise ValueError(f"{name} holds NaN or infinity")
+    zeros = int((x == 0).all(-1).sum())
+    if zeros:
+        raise ValueError(f"{name} holds {zeros} zero vector(s), and a zero vector has no direction")
+    if unit:
+        off = float((torch.linalg.vector_norm(x.detach(), dim=-1) - 1).abs().max()) if x.numel() else 0.0
+        if off > 1e3 * torch.finfo(x.dtype).eps:
+            raise ValueError(f"{name} must have unit rows, one has a length off by {off:.2g}; pass normalize({name})")
+    return x
+
+
+def normalize(x: Tensor, *, check: bool = True) -> Tensor:
+    """Keep the direction, drop the length: x / ||x||.
+
+    Args:
+        x: (..., D) nonzero vectors.
+        check: look for NaN and zero vectors first. False skips the look, which makes a GPU wait, for training loops;
+            a zero vector then stays zero.
+    Returns:
+        (..., D) unit vectors.
+    Raises:
+        TypeError, ValueError: see check_vectors (check=True only).
+    """
+    if check:
+        check_vectors(x)
+    tiny = torch.finfo(x.dtype).tiny
+    # Divided by the largest entry first, the squares of tiny and huge vectors stay inside the range of the floats.
+    x = x / x.detach().abs().amax(-1, keepdim=True).clamp_min(tiny)
+    return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(tiny)
+
+
+def uniform(
+    k: int,
+    d: int,
+    *,
+    seed: int | None = None,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """k points drawn independently and uniformly: Gaussian vectors know no direction, so neither do these.
+
+    Args:
+        k: number of points, at least 1.
+        d: dimension D of the surrounding space, at least 1 (d=1 draws from the two points -1 and +1).
+        seed: makes the draw repeatable, also across devices, since points are drawn on the CPU.
+        generator: a CPU torch.Generator to draw from instead.
+        dtype, device: of the result.
+    Returns:
+        (k, d) unit rows.
+    Raises:
+        ValueError: if k or d is not a positive whole number, or both seed and generator are given.
+    Source: Muller 1959.
+    """
+    k, d = whole("k", k, 1), whole("d", d, 1)
+    if seed is not None:
+        if generator is not None:
+            raise ValueError("give seed or generator, not both")
+        generator = torch.Generator().manual_seed(seed)
+    return normalize(torch.randn(k, d, generator=generator, dtype=dtype), check=False).to(device)
+
+
+# --- how far apart -------------------------------------------------------------------------------------------------
+
+
+def cosine(x: Tensor, y: Tensor) -> Tensor:
+    """Cosine of the angle between x and y: (..., D), (..., D) -> (...), in [-1, 1].
+
+    Raises:
+        TypeError, ValueError: see check_vectors.
+    """
+    return (normalize(x) * normalize(y)).sum(-1).clamp(-1, 1)
+
+
+def cosines(x: Tensor, y: Tensor | None = None) -> Tensor:
+    """All pairwise cosines: (..., N, D), (..., M, D) -> (..., N, M), in [-1, 1]; y defaults to x.
+
+    Raises:
+        TypeError, ValueError: see check_vectors; also if the two dimensions differ.
+    """
+    x = normalize(check_vectors(x, points=1), check=False)
+    y = x if y is None else normalize(check_vectors(y, "y", points=1), check=False)
+    if x.shape[-1] != y.shape[-1]:
+        raise ValueError(f"x and y must have the same dimension, got {x.shape[-1]} and {y.shape[-1]}")
+    return (x @ y.transpose(-1, -2)).clamp(-1, 1)
+
+
+def chord(x: Tensor, y: Tensor) -> Tensor:
+    """Straight-line distance between two directions, in [0, 2]: (..., D), (..., D) -> (...).
+
+    With c their cosine, chord^2 = 2 - 2c.
+
+    Raises:
+        TypeError, ValueError: see check_vectors.
+    """
+    return torch.linalg.vector_norm(normalize(x) - normalize(y), dim=-1)
+
+
+def angle(x: Tensor, y: Tensor) -> Tensor:
+    """Angle between x and y in radians, in [0, pi]: (..., D), (..., D) -> (...).
+
+    Taken as 2 atan2(||x - y||, ||x + y||) of the unit vectors, which keeps its digits and a finite derivative at 0
+    and pi, where the arccos of the cosine loses half of the digits and has an infinite slope.
+
+    Raises:
+        TypeError, ValueError: see check_vectors.
+    Source: Kahan 2006.
+    """
+    x, y = normalize(x), normalize(y)
+    return 2 * torch.atan2(torch.linalg.vector_norm(x - y, dim=-1), torch.linalg.vector_norm(x + y, dim=-1))
+
+
+def nearest(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Each point's nearest neighbour, in blocks of rows, so that memory grows as N and not as N^2.
+
+    Args:
+        x: (..., N, D) directions, N >= 2.
+    Returns:
+        cosine to the nearest neighbour (..., N), differentiable, and its index (..., N).
+    Raises:
+        TypeError, ValueError: see check_vectors.
+    """
+    x = normalize(check_vectors(x, points=2), check=False)
+    n, column = x.shape[-2], torch.arange(x.shape[-2], device=x.device)
+    best = []
+    for row in column.split(max(1, BLOCK // (n * math.prod(x.shape[:-2])))):
+        c = x[..., row, :] @ x.transpose(-1, -2)  # (..., rows, N)
+        best.append(c.masked_fill(row[:, None] == column, -2).max(-1))  # a point is not its own neighbour
+    return torch.cat([b.values for b in best], -1).clamp(-1, 1), torch.cat([b.indices for b in best], -1)
+
+
+class Separation(NamedTuple):
+    """What `separation` returns; one number per set of points, and one index per point."""
+
+    largest_cosine: Tensor  # of the closest pair
+    smallest_angle: Tensor  # of the closest pair, in radians
+    smallest_chord: Tensor  # of the closest pair
+    mean_largest_cosine: Tensor  # cosine to the nearest neighbour, averaged over the points
+    nearest: Tensor  # (..., N) index of each point's nearest neighbour
+
+
+def separation(x: Tensor) -> Separation:
+    """How far apart the points of a set are: (..., N, D) directions, N >= 2 -> Separation.
+
+    The closest pair is measured from the difference of its two points, so that its angle keeps its digits even where
+    the cosine rounds to 1.
+
+    Raises:
+        TypeError, ValueError: see check_vectors.
+    """
+    cosine_to_nearest, index = nearest(x)
+    i = cosine_to_nearest.argmax(-1, keepdim=True)  # (..., 1): one end of the closest pair
+    a, b = (torch.take_along_dim(x, j[..., None], dim=-2).squeeze(-2) for j in (i, index.gather(-1, i)))  # (..., D)
+    theta = angle(a, b)
+    return Separation(torch.cos(theta), theta, chord(a, b), cosine_to_nearest.mean(-1), index)
+
+
+# --- moving on the sphere ------------------------------------------------------------------------------------------
+
+
+def tangent(p: Tensor, v: Tensor) -> Tensor:
+    """The part of v that is tangent to the sphere at p, v - <p, v> p: unit (..., D), (..., D) -> (..., D).
+
+    Raises:
+        TypeError, ValueError: if p is not made of unit vectors.
+    """
+    check_vectors(p, "p", unit=True)
+    return v - (p * v).sum(-1, keepdim=True) * p
+
+
+def exp_map(p: Tensor, v: Tensor) -> Tensor:
+    """Walk from p along the great circle that starts in the tangent direction v, for a length of ||v|| radians.
+
+    Args:
+        p: (..., D) unit vectors.
+        v: (..., D) tangent vectors at p; a part along p is dropped.
+    Returns:
+        (..., D) unit vectors cos(||v||) p + sin(||v||) v / ||v||; p itself for v = 0.
+    Raises:
+        TypeError, ValueError: if p is not made of unit vectors.
+    """
+    v = tangent(p, v)
+    length = torch.linalg.vector_norm(v, dim=-1, keepdim=True)
+    return normalize(torch.cos(length) * p + torch.sinc(length / math.pi) * v, check=False)
+
+
+def log_map(p: Tensor, q: Tensor) -> Tensor:
+    """The tangent vector at p whose exp_map is q: it points along the shortest way and is as long as the angle.
+
+    Args:
+        p, q: (..., D) unit vectors, nowhere opposite to each other.
+    Returns:
+        (..., D) tangent vectors at p.
+    Raises:
+        TypeError: if p or q is no floating-point tensor.
+        ValueError: if p or q is not made of unit vectors, or q = -p, where every direction is a shortest way.
+    """
+    check_vectors(q, "q", unit=True)
+    v = tangent(p, q - p)  # q - p first: near p it keeps the digits that q alone has lost
+    length = torch.linalg.vector_norm(v, dim=-1, keepdim=True)
+    theta = angle(p, q)[..., None]
+    if ((length == 0) & (theta > 1)).any():
+        raise ValueError("p and q hold opposite points, between which there is no single shortest way")
+    return v * torch.where(length > 0, theta / length.clamp_min(torch.finfo(v.dtype).tiny), 1)
+
+
+def geodesic(p: Tensor, q: Tensor, t: Tensor | float) -> Tensor:
+    """The point a fraction t of the shortest way from p to q: (..., D), (..., D), t that broadcasts to (..., 1).
+
+    t = 0 gives p, t = 1 gives q, t outside [0, 1] walks on along the same great circle.
+
+    Raises:
+        TypeError, ValueError: see log_map.
+    """
+    return exp_map(p, t * log_map(p, q))
+
+
+# --- room: areas, caps and inner products --------------------------------------------------------------------------
+
+
+def log_area(d: int) -> float:
+    """Natural logarithm of the surface area of S^{d-1}, 2 pi^{d/2} / Gamma(d/2), for d >= 1 (d = 1: two points).
+
+    Raises:
+        ValueError: if d is not a positive whole number.
+    """
+    d = whole("d", d, 1)
+    return math.log(2) + d / 2 * math.log(math.pi) - math.lgamma(d / 2)
+
+
+def inner_density(t: Tensor, d: int) -> Tensor:
+    """Density at t of the inner product of two independent uniform points on S^{d-1}.
+
+    p(t) = Gamma(d/2) / (sqrt(pi) Gamma((d-1)/2)) (1 - t^2)^((d-3)/2): two spikes at -1 and 1 for d = 2, flat for
+    d = 3 (Archimedes), and for large d close to a Gaussian of variance 1/d.
+
+    Args:
+        t: any shape; outside [-1, 1] the density is 0.
+        d: dimension, at least 2.
+    Returns:
+        the density, of t's shape.
+    Raises:
+        ValueError: if d is not a whole number of at least 2.
+    Source: Mardia and Jupp 2000, section 9.3.
+    """
+    d = whole("d", d, 2)
+    log_scale = math.lgamma(d / 2) - math.lgamma((d - 1) / 2) - math.log(math.pi) / 2
+    inside = t.abs() <= 1
+    square = torch.where(inside, t, 0).square()
+    # log1p keeps the digits near t = 0; the power d = 3 needs no logarithm (0 * log 0 at t = 1).
+    power = torch.zeros_like(square) if d == 3 else (d - 3) / 2 * torch.log1p(-square)
+    return torch.where(inside, torch.exp(log_scale + power), 0)
+
+
+def cap_fraction(t: Tensor, d: int) -> Tensor:
+    """The share of S^{d-1} that has an inner product of at least t with a given point.
+
+    The cap of angular radius arccos(t): half of the regularised incomplete beta function at 1 - t^2 with parameters
+    (d-1)/2 and 1/2, by its continued fraction, so that tiny caps keep their relative accuracy.
+
+    Args:
+        t: any shape, float64 recommended; t <= -1 gives 1, t >= 1 gives 0.
+        d: dimension, at least 2.
+    Returns:
+        the share, of t's shape, in [0, 1].
+    Raises:
+        ValueError: if d is not a whole number of at least 2.
+    Source: Li 2011 (the cap as a beta function); DLMF 8.17.22 (the continued fraction).
+    """
+    d = whole("d", d, 2)
+    t = t.clamp(-1, 1)
+    a, b, x = (d - 1) / 2, 0.5, (1 - t) * (1 + t)  # 1 - t^2 without cancellation at t = 1
+    swap = x > (a + 1) / (a + b + 2)  # where the fraction of the mirrored function converges faster
+    first, second = torch.where(swap, b, a).to(t.dtype), torch.where(swap, a, b).to(t.dtype)
+    y = torch.where(swap, t.square(), x)
+    log_front = a * torch.log(x) + b * torch.log(t.square()) - (math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b))
+    share = torch.exp(log_front) / first * _beta_fraction(first, second, y)  # I_y(first, second)
+    half = torch.where(swap, 1 - share, share) / 2
+    return torch.where(t >= 0, half, 1 - half)
+
+
+def _beta_fraction(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
+    """The continued fraction of the incomplete beta function, evaluated forwards (Thompson and Barnett's method)."""
+    tiny, eps = torch.finfo(x.dtype).tiny ** 0.5, torch.finfo(x.dtype).eps
+    c, value = torch.ones_like(x), torch.ones_like(x)
+    d = 1 / (1 - (a + b) * x / (a + 1))
+    value = d.clone()
+    for m in range(1, 100_000):
+        before = value
+        for term in (m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+                     -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))):  # fmt: skip
+            d, c = 1 / _away(1 + term * d, tiny), _away(1 + term / c, tiny)
+            value = value * c * d
+        if not ((value - before).abs() > eps * value.abs()).any():
+            return value
+    raise ArithmeticError("the continued fraction did not settle")
+
+
+def _away(x: Tensor, tiny: float) -> Tensor:
+    return torch.where(x.abs() < tiny, tiny, x)
+
+
+# --- maps for drawing ----------------------------------------------------------------------------------------------
+
+
+def stereographic(x: Tensor) -> Tensor:
+    """Flatten the sphere from its north pole e_D, keeping angles: unit (..., D) -> (..., D-1), D >= 2.
+
+    The south pole goes to 0, the equator to the unit circle, the north pole nowhere.
+
+    Raises:
+        TypeError: if x is no floating-point tensor.
+        ValueError: if x is not made of unit vectors or holds the north pole.
+    """
+    check_vectors(x, unit=True)
+    if (x[..., -1] >= 1).any():
+        raise ValueError("x holds the north pole, which the stereographic map sends to infinity")
+    return x[..., :-1] / (1 - x[..., -1:])
+
+
+def inverse_stereographic(y: Tensor) -> Tensor:
+    """Undo stereographic: (..., D-1) -> unit (..., D)."""
+    square = y.square().sum(-1, keepdim=True)
+    return torch.cat([2 * y, square - 1], -1) / (square + 1)
+
+
+def equal_area(x: Tensor) -> Tensor:
+    """Flatten S^2 from above the north pole e_3, keeping areas (Lambert): unit (..., 3) -> (..., 2), a disc of radius 2.
+
+    The north pole goes to 0, the equator to the circle of radius sqrt(2), the south pole to the rim (no single point).
+
+    Raises:
+        TypeError: if x is no floating-point tensor.
+        ValueError: if x is not made of unit vectors in R^3 or holds the south pole.
+    """
+    check_vectors(x, unit=True)
+    if x.shape[-1] != 3:
+        raise ValueError(f"equal_area flattens S^2, so x must have shape (..., 3), got {tuple(x.shape)}")
+    if (x[..., 2] <= -1).any():
+        raise ValueError("x holds the south pole, which the equal-area map spreads over the whole rim")
+    return x[..., :2] * torch.sqrt(2 / (1 + x[..., 2:]))
+
+
+def inverse_equal_area(y: Tensor) -> Tensor:
+    """Undo equal_area: (..., 2) inside the disc of radius 2 -> unit (..., 3).
+
+    Raises:
+        ValueError: if a point lies outside the disc.
+    """
+    square = y.square().sum(-1, keepdim=True)
+    if (square > 4).any():
+        raise ValueError(f"y must lie in the disc of radius 2, got a radius of {float(square.max()) ** 0.5:.4g}")
+    return torch.cat([y * torch.sqrt(1 - square / 4), 1 - square / 2], -1)
