@@ -13,9 +13,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 STATIC = Path(__file__).resolve().parent.parent / "book" / "_static"
-INK, BLUE, ORANGE, PAPER, BACK = "#1b1f24", "#0072B2", "#E69F00", "#ffffff", "#8fb8d3"
+BLUE, DEEP, ORANGE, WHITE, EDGE = "#0072B2", "#004d78", "#E69F00", "#ffffff", "#7fb8d8"
 SIZE = 64  # side of the drawing; the sphere has its centre in the middle
-TURN, TILT = math.radians(14), math.radians(20)  # chosen so that no two of the visible points overlap
+TURN, TILT = math.radians(40), math.radians(24)  # no two of the visible points overlap, and no symmetry is left
 
 
 def icosahedron() -> list[tuple[float, float, float]]:
@@ -38,27 +38,37 @@ def seen_from_the_side() -> list[tuple[float, float, float]]:
     return sorted(seen, key=lambda p: round(p[2], 6))
 
 
-def shapes(small: bool) -> list[tuple[float, float, float, str]]:
-    """Discs (x, y, radius, colour) in drawing units. The small form, for 16 pixels, has fewer and larger ones."""
-    c, r = SIZE / 2, 27.0 if small else 28.0
-    discs = [(c, c, 31.0 if small else 30.0, INK), (c, c, 26.0 if small else 28.0, PAPER)]
-    front = [p for p in seen_from_the_side() if p[2] > 0]
-    for x, up, near in seen_from_the_side():
-        if small and near < 0:
-            continue
-        nearest = near == max(p[2] for p in front)
-        colour = BACK if near < 0 else ORANGE if nearest else BLUE
-        radius = (7.5 + 1.5 * near) if small else (2.6 if near < 0 else 3.4 + 1.8 * near)
-        reach = 0.66 if small else 0.9  # points on the rim stay inside the ring
-        discs.append((c + r * reach * x, c - r * reach * up, radius, colour))
-    return [(round(x, 2), round(y, 2), round(rad, 2), colour) for x, y, rad, colour in discs]
+def shapes(small: bool) -> tuple[list, list]:
+    """Lines (x1, y1, x2, y2) and discs (x, y, radius, colour) in drawing units.
+
+    The small form, for 16 pixels, has only the nearest points, larger, and no lines.
+    """
+    c, seen = SIZE / 2, [p for p in seen_from_the_side() if small is False or p[2] > 0.3]
+    reach = 23.0 if small else 27.0
+    place = [(round(c + reach * x, 2), round(c - reach * up, 2), near) for x, up, near in seen]
+    discs = [(c, c, 31.0, BLUE)]
+    for x, y, near in place:
+        colour = ORANGE if near == place[-1][2] else WHITE if near > 0 else DEEP
+        discs.append((x, y, round((6.4 if small else 2.9) + (2.0 if small else 1.5) * near, 2), colour))
+    front = [p for p in place if p[2] > 0 and not small]
+    edge = 1.06 * reach  # neighbours on the sphere are 1.0515 radii apart
+    lines = [
+        (*p[:2], *q[:2])
+        for i, p in enumerate(front)
+        for q in front[:i]
+        if math.dist((p[0], p[1], reach * p[2]), (q[0], q[1], reach * q[2])) < edge
+    ]
+    return lines, discs
 
 
 def svg(small: bool = False) -> str:
-    circles = "\n".join(f'  <circle cx="{x:g}" cy="{y:g}" r="{r:g}" fill="{c}"/>' for x, y, r, c in shapes(small))
+    lines, discs = shapes(small)
+    circles = [f'  <circle cx="{x:g}" cy="{y:g}" r="{r:g}" fill="{c}"/>' for x, y, r, c in discs]
+    path = " ".join(f"M{x:g} {y:g}L{u:g} {v:g}" for x, y, u, v in lines)
+    strokes = [f'  <path d="{path}" stroke="{EDGE}" stroke-width="1"/>'] if lines else []
     title = "  <title>Twelve points on a sphere, as far apart as they can be</title>"
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIZE} {SIZE}" role="img">'
-    return f"{head}\n{title}\n{circles}\n</svg>\n"
+    return "\n".join([head, title, circles[0], *strokes, *circles[1:], "</svg>", ""])
 
 
 def png(pixels: int, small: bool = False) -> Image.Image:
@@ -66,8 +76,12 @@ def png(pixels: int, small: bool = False) -> Image.Image:
     big = pixels * 8
     image = Image.new("RGBA", (big, big), (0, 0, 0, 0))
     draw, k = ImageDraw.Draw(image), big / SIZE
-    for x, y, r, colour in shapes(small):
+    lines, discs = shapes(small)
+    for i, (x, y, r, colour) in enumerate(discs):
         draw.ellipse([(x - r) * k, (y - r) * k, (x + r) * k, (y + r) * k], fill=colour)
+        if i == 0:  # the sphere itself; the lines lie on it and under the points
+            for line in lines:
+                draw.line([v * k for v in line], fill=EDGE, width=round(k))
     return image.resize((pixels, pixels), Image.Resampling.BOX)
 
 
