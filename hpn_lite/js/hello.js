@@ -1,0 +1,67 @@
+// The welcome sphere: points that keep their distance. Pull one and the others make room.
+
+const TURN = 25; // seconds: it turns slowly, then comes to rest, and goes on whenever it is touched
+
+export function mount(el, options, core) {
+  const { button, calm, Descent, degrees, emptiest, fixed, neighbours, range, smallestAngle, uniform } = core;
+  let { n, seed } = options;
+  let descent = new Descent(uniform(n, 3, seed), 1), selected = -1, dragged = false, running = false, asked = false, wind = TURN;
+
+  const words = () => `${n} points, the closest two ${fixed(degrees(smallestAngle(descent.points)), 1)} degrees apart, ${descent.settled ? 'at rest' : running ? 'moving' : 'paused'}.`;
+  function refresh() {
+    go.textContent = running ? 'Pause' : 'Start';
+    line.say(words(), 600);
+    ball.redraw();
+  }
+  function set(points) {
+    const held = dragged ? selected : -1;
+    descent = new Descent(points, 1);
+    descent.held = held;
+    wind = TURN;
+    if (running) start();
+    refresh();
+  }
+  const resize = (wanted) => {
+    let points = descent.points;
+    while (points.length < wanted) points = [...points, emptiest(points)];
+    n = wanted;
+    selected = -1;
+    set(points.slice(0, n));
+  };
+  const run = (on) => { running = on; wind = TURN; if (on) start(); refresh(); };
+  const start = core.clock(el, (seconds) => {
+    if (!running) return false;
+    const far = descent.settled ? 0 : descent.step(1.1 * seconds);
+    if (far < 1e-7 && !descent.settled) { descent.settled = true; refresh(); }
+    wind = dragged ? TURN : wind - seconds;
+    if (!dragged && !calm()) ball.turn(0.12 * seconds * Math.min(1, Math.max(0, wind) / 4), 0);
+    ball.redraw();
+    return !descent.settled || dragged || (wind > 0 && !calm());
+  });
+
+  const count = range({ label: 'Number of points', min: 2, max: 64, value: n, input: resize });
+  const go = button('Start', () => { asked = true; run(!running); }, true);
+  const line = core.statusLine();
+  const ball = core.sphere(el, core, {
+    label: 'Sphere with points that repel each other. Keys: N chooses a point, arrows move it or turn the sphere, Space starts and pauses.',
+    scene: () => ({ points: descent.points, selected, edges: neighbours(descent.points) }),
+    grabbed: (i) => { selected = i; dragged = true; descent.held = i; },
+    moved: (i, p) => { if (!running && !asked) run(true); set(descent.points.map((q, j) => (j === i ? p : q))); },
+    dropped: () => { dragged = false; selected = -1; set(descent.points); },
+    key: (event, arrow) => {
+      if (event.key === ' ') { asked = true; run(!running); return true; }
+      if (event.key.toLowerCase() === 'n') { selected = (selected + 1) % n; ball.face(descent.points[selected]); refresh(); return true; }
+      if (event.key === 'Escape') { selected = -1; refresh(); return true; }
+      if (!arrow || selected < 0) return false;
+      set(descent.points.map((q, j) => (j === selected ? ball.nudge(q, arrow, 0.12) : q)));
+      return true;
+    },
+  });
+  core.layout(el, [ball.node], [
+    count.node, core.h('div', { className: 'hpn-row' }, go, button('Shuffle', () => { seed += 1; selected = -1; set(uniform(n, 3, seed)); })),
+    line.node, core.hint('Pull a point: the others make room. Drag beside the points to turn the sphere.'),
+  ]);
+  run(!calm()); // who asked for less motion starts it by hand
+
+  return { state: () => ({ n, seed, points: descent.points, smallest: degrees(smallestAngle(descent.points)), running, settled: Boolean(descent.settled), selected }) };
+}

@@ -1,0 +1,162 @@
+"""Labs: things to play with on the page itself, without a kernel and without a network.
+
+    >>> from hpn_lite import labs
+    >>> labs.thomson(n=12, s=1)
+
+A lab is a plain object that Jupyter shows as HTML with its script inside, as a picture where no script runs, and as
+text where no picture is shown. The scripts lie in `js/`: `sphere.js` holds the mathematics, `view.js` the controls, the
+canvas and the turnable sphere, and every lab is one more file. To add the lab NAME, write `js/NAME.js` with
+
+    export function mount(el, options, core) { ...; return { state: () => ({ ...plain numbers... }) }; }
+
+(`core` has everything that sphere.js and view.js export; the returned object becomes `el.hpn`, so that a test can ask
+for `el.hpn.state()`), and a function here that checks the options and returns Lab(NAME, options, title, text, picture).
+"""
+
+import base64
+import functools
+import hashlib
+import html
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from . import plots, points, reference, sphere
+
+__all__ = ["Lab", "hello", "thomson"]
+JS = Path(__file__).parent / "js"
+EXPONENTS = (0, 1, 2, 4, 8, 16, 32)
+
+# The page part of every lab. A module runs once per output; it takes the first box with its id that no script has
+# filled yet, so that the same lab may stand on a page twice. A Blob makes a module of a text: no file, no server.
+PAGE = """<style>{css}</style>
+<div class="hpn-lab" id="{id}" data-lab="{name}" role="group" aria-label="{title}" data-lm-suppress-shortcuts="true">
+<noscript><p>{title}. This lab needs JavaScript. {text}</p></noscript></div>
+<script type="module">
+const el = [...document.querySelectorAll('[id="{id}"]')].find((box) => !box.dataset.lab_started);
+const module = async (text) => {{
+  const url = URL.createObjectURL(new Blob([text], {{ type: 'text/javascript' }}));
+  try {{ return await import(url); }} finally {{ URL.revokeObjectURL(url); }}
+}};
+try {{
+  el.dataset.lab_started = 'yes';
+  const [maths, view, lab] = await Promise.all([{scripts}].map(module));
+  el.hpn = lab.mount(el, {options}, {{ ...maths, ...view }});
+}} catch (error) {{
+  const note = document.createElement('p');
+  note.className = 'hpn-error';
+  note.setAttribute('role', 'alert');
+  note.textContent = 'This lab could not start in this browser (' + error.message + '). ' + {plain};
+  el?.append(note);
+}}
+</script>"""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab with its options. Shown by Jupyter; nothing runs in Python after that.
+
+    name: its file in js/; options: plain data for the script; title and text: what it is and what one would see;
+    picture: draws the figure that stands in where no script runs.
+    """
+
+    name: str
+    options: dict
+    title: str
+    text: str
+    picture: Callable
+
+    @property
+    def id(self) -> str:
+        """The same for the same lab and options on every run, so that stored notebooks do not change."""
+        return f"hpn-{self.name}-{hashlib.sha256(_json(self.options).encode()).hexdigest()[:8]}"
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        page = PAGE.format(
+            css=_source("lab.css"),
+            id=self.id,
+            name=self.name,
+            title=html.escape(self.title),
+            text=html.escape(self.text),
+            scripts=", ".join(_json(_source(f)) for f in ("sphere.js", "view.js", f"{self.name}.js")),
+            options=_json(self.options),
+            plain=_json(self.text),
+        )
+        bundle = {"text/html": page, "text/plain": f"{self.title}. {self.text}"}
+        try:
+            bundle["image/png"] = base64.b64encode(plots.png(self.picture())).decode()
+        except ImportError:  # no matplotlib: the page still works
+            pass
+        return bundle
+
+    def __repr__(self) -> str:
+        return f"{self.title}. {self.text}"
+
+
+def thomson(n: int = 12, s: float = 1, *, seed: int = 1, neighbours: bool = False, run: bool = False) -> Lab:
+    """The Thomson playground: points that repel each other with energy 1/r^s; drag, add, remove, run, compare.
+
+    Args:
+        n: number of points at the start, 2 to 64.
+        s: exponent at the start, 0 to 32 (0 is the logarithm).
+        seed: of the random start; Shuffle counts on from here.
+        neighbours: show who is whose neighbour from the start.
+        run: set the points in motion at once (never for readers who asked for less motion).
+    Raises:
+        ValueError: on an option out of range.
+    """
+    n, seed = sphere.whole("n", n, 2), sphere.whole("seed", seed, 0)
+    if n > 64:
+        raise ValueError(f"the lab holds at most 64 points, got n={n}; points.thomson({n}) computes more")
+    if isinstance(s, bool) or not 0 <= s <= 32:
+        raise ValueError(f"s must be a number from 0 to 32, got {s!r}")
+    s = int(s) if s == int(s) else float(s)
+    sources = {0: "best of our own search", 1: "best known", 2: "best of our own search"}
+    known = {
+        k: {"words": w, "values": {i: reference.riesz(i, k).value for i in range(2, 65)}} for k, w in sources.items()
+    }
+    options = {
+        "n": n,
+        "s": s,
+        "seed": seed,
+        "neighbours": bool(neighbours),
+        "run": bool(run),
+        "exponents": sorted({*EXPONENTS, s}),
+        "known": known,
+    }
+    law = "log 1/r" if s == 0 else "1/r" if s == 1 else f"1/r^{s}"
+    text = f"{n} points on a sphere repel each other with energy {law} until they have found their places."
+    return Lab("thomson", options, "Thomson playground", text, lambda: _ball(points.thomson(n, 3, s, starts=8)))
+
+
+def hello(n: int = 24, *, seed: int = 3) -> Lab:
+    """The sphere that greets: points that keep their distance; pull one and the others make room.
+
+    Args:
+        n: number of points, 2 to 64.
+        seed: of the random start.
+    Raises:
+        ValueError: on an option out of range.
+    """
+    n, seed = sphere.whole("n", n, 2), sphere.whole("seed", seed, 0)
+    if n > 64:
+        raise ValueError(f"the lab holds at most 64 points, got n={n}")
+    text = f"{n} points on a slowly turning sphere keep as far from each other as they can."
+    return Lab("hello", {"n": n, "seed": seed}, "A live sphere", text, lambda: _ball(points.thomson(n, starts=8)))
+
+
+def _ball(x: torch.Tensor):
+    return plots.sphere_3d(x, edges=True).figure
+
+
+def _json(value) -> str:
+    """JSON that may stand inside a script element."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=True).replace("<", "\\u003c")
+
+
+@functools.cache
+def _source(name: str) -> str:
+    return (JS / name).read_text(encoding="utf-8")

@@ -1,0 +1,271 @@
+"""Figures of the book: one look, and the few drawings that chapters share. matplotlib is imported only when drawing.
+
+    >>> from hpn_lite import plots, points
+    >>> ax = plots.sphere_3d(points.thomson(12), edges=True)
+
+Every function that draws takes an `ax` to draw into, makes one if there is none, and returns it. Figures lie on light
+paper, so that they read the same on the light and on the dark pages.
+
+References:
+    Okabe, Ito 2008, Color universal design (the eight colours)
+    Abramowitz, Stegun 1964, Handbook of mathematical functions, 26.7.3 and 26.7.4 (Student's t as a finite sum)
+"""
+
+import contextlib
+import io
+import math
+
+import torch
+from torch import Tensor
+
+INK, PAPER, LINE, MUTED = "#1b1f24", "#fdfcf9", "#d8d4c8", "#57606a"
+BLUE, ORANGE, GREEN, VERMILION = "#0072b2", "#e69f00", "#009e73", "#d55e00"
+PURPLE, SKY, YELLOW = "#cc79a7", "#56b4e9", "#f0e442"
+COLOURS = [BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, INK]  # yellow is too pale for a line on paper
+
+
+@contextlib.contextmanager
+def style():
+    """The look of the book's figures, as `with plots.style():` or as a decorator `@plots.style()`."""
+    import matplotlib as mpl
+
+    look = {
+        "figure.facecolor": PAPER,
+        "savefig.facecolor": PAPER,
+        "axes.facecolor": PAPER,
+        "figure.figsize": (6.4, 3.8),
+        "figure.dpi": 110,  # sharp enough on a page, and a PNG stays near 50 kB
+        "savefig.dpi": 110,
+        "figure.constrained_layout.use": True,
+        "axes.prop_cycle": mpl.cycler(color=COLOURS),
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": INK,
+        "axes.titlesize": 12,
+        "axes.titlelocation": "left",
+        "axes.labelsize": 11.5,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": LINE,
+        "grid.linewidth": 0.7,
+        "font.size": 11,
+        "text.color": INK,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "lines.linewidth": 1.9,
+        "lines.markersize": 5.5,
+        "legend.frameon": False,
+        "legend.fontsize": 10.5,
+    }
+    with mpl.rc_context(look):
+        yield
+
+
+def axes(width: float = 6.4, height: float = 3.8, **options):
+    """An empty figure in the book's look and its axes; the options go to `plt.subplots`.
+
+    Returns:
+        (figure, axes) as `plt.subplots` does.
+    """
+    import matplotlib.pyplot as plt
+
+    with style():
+        return plt.subplots(figsize=(width, height), **options)
+
+
+def sphere_3d(
+    points: Tensor,
+    *,
+    ax=None,
+    edges: bool = False,
+    labels: list[str] | None = None,
+    arrows: bool = False,
+    colours: str | list[str] = BLUE,
+    azimuth: float = 30.0,
+    elevation: float = 20.0,
+    size: float = 70.0,
+    title: str = "",
+):
+    """Points on S^2, seen from far away: those in front large and full, those behind small and pale.
+
+    Args:
+        points: (K, 3) unit rows.
+        ax: axes to draw into; a new square figure if None.
+        edges: join every point to its nearest neighbours (all within 1% of its smallest angle).
+        labels: one text per point.
+        arrows: draw every point as an arrow from the centre.
+        colours: one colour, or one per point.
+        azimuth, elevation: where the viewer stands, in degrees.
+        size: area of a marker in front, in points squared.
+        title: of the axes.
+    Returns:
+        the axes.
+    Raises:
+        ValueError: if points is not (K, 3), or there are not as many labels or colours as points.
+    """
+    points = torch.as_tensor(points).detach().double().cpu()
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise ValueError(f"sphere_3d draws points of shape (K, 3), got {tuple(points.shape)}; circle_2d draws (K, 2)")
+    colours = _per_point("colours", [colours] * len(points) if isinstance(colours, str) else colours, points)
+    labels = _per_point("labels", labels if labels is not None else [""] * len(points), points)
+    ax = _bare_axes(ax, title)
+    view = _viewer(azimuth, elevation)  # rows: right, up, towards the viewer
+
+    seen = points @ view.T  # (K, 3)
+    for line in _graticule() @ view.T:  # (lines, 73, 3)
+        _front_and_back(ax, line, MUTED, 0.6, 0.30, 0.12)
+    if edges:
+        cosine = points @ points.T - 3 * torch.eye(len(points), dtype=points.dtype)  # a point is no neighbour of itself
+        angle = cosine.clamp(-1, 1).arccos()
+        near = angle <= 1.01 * angle.amin(dim=1, keepdim=True)
+        t = torch.linspace(0, 1, 25, dtype=points.dtype)[:, None]
+        for i, j in torch.nonzero(torch.triu(near | near.T)).tolist():
+            arc = torch.nn.functional.normalize((1 - t) * seen[i] + t * seen[j], dim=-1)
+            _front_and_back(ax, arc, INK, 1.3, 0.55, 0.15)
+    for i in seen[:, 2].argsort().tolist():  # far to near
+        x, y, depth = seen[i].tolist()
+        alpha = 1.0 if depth >= 0 else 0.2 + 0.2 * (1 + depth)
+        if arrows:
+            arrow = {
+                "arrowstyle": "-|>",
+                "color": colours[i],
+                "alpha": alpha,
+                "linewidth": 2,
+                "shrinkA": 0,
+                "shrinkB": 0,
+            }
+            ax.annotate("", (x, y), (0, 0), arrowprops=arrow, zorder=3 + depth)
+        else:
+            area = size * (0.7 + 0.3 * depth)
+            ax.scatter(
+                [x], [y], s=area, color=colours[i], alpha=alpha, edgecolors=PAPER, linewidths=1.2, zorder=3 + depth
+            )
+        if labels[i]:
+            ax.annotate(labels[i], (x, y), (7, 6), textcoords="offset points", alpha=max(alpha, 0.55), zorder=5)
+    return ax
+
+
+def circle_2d(points: Tensor, *, ax=None, labels=None, arrows: bool = True, colours=BLUE, title: str = ""):
+    """Vectors in the plane with the unit circle.
+
+    Args:
+        points: (K, 2) rows, of any length.
+        ax, labels, arrows, colours, title: as in `sphere_3d`.
+    Returns:
+        the axes.
+    Raises:
+        ValueError: if points is not (K, 2), or there are not as many labels or colours as points.
+    """
+    points = torch.as_tensor(points).detach().double().cpu()
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"circle_2d draws points of shape (K, 2), got {tuple(points.shape)}; sphere_3d draws (K, 3)")
+    colours = _per_point("colours", [colours] * len(points) if isinstance(colours, str) else colours, points)
+    labels = _per_point("labels", labels if labels is not None else [""] * len(points), points)
+    ax = _bare_axes(ax, title, reach=max(1.12, 1.12 * points.abs().max().item()))
+    for (x, y), colour, label in zip(points.tolist(), colours, labels, strict=True):
+        if arrows:
+            arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": 2.2, "shrinkA": 0, "shrinkB": 0}
+            ax.annotate("", (x, y), (0, 0), arrowprops=arrow, zorder=3)
+        else:
+            ax.scatter([x], [y], s=70, color=colour, edgecolors=PAPER, linewidths=1.2, zorder=3)
+        if label:
+            ax.annotate(label, (x, y), (6, 6), textcoords="offset points")
+    return ax
+
+
+def mean_ci(values: Tensor | list[float], level: float = 0.95) -> tuple[float, float]:
+    """Mean of independent runs and the half width of Student's confidence interval for it.
+
+    Args:
+        values: at least 2 numbers, one per run.
+        level: the confidence.
+    Returns:
+        (mean, half width): report mean ± half width, draw it with `ax.errorbar(x, mean, half_width)`.
+    Raises:
+        ValueError: if there are fewer than 2 values, or level is not between 0 and 1.
+    Source: Student 1908; the quantile from Abramowitz and Stegun 26.7.3 and 26.7.4, exact for whole degrees of freedom.
+    """
+    values = torch.as_tensor(values, dtype=torch.float64).flatten()
+    if len(values) < 2:
+        raise ValueError(f"an interval needs at least 2 runs, got {len(values)}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, got {level}")
+    half = student_quantile(level, len(values) - 1) * values.std().item() / math.sqrt(len(values))
+    return values.mean().item(), half
+
+
+def student_quantile(level: float, freedom: int) -> float:
+    """t such that a Student variable with `freedom` degrees lies in [-t, t] with probability `level`."""
+    low, high = 0.0, math.pi / 2  # bisect theta = atan(t / sqrt(freedom))
+    for _ in range(60):
+        theta = (low + high) / 2
+        low, high = (theta, high) if _student_inside(theta, freedom) < level else (low, theta)
+    return math.sqrt(freedom) * math.tan((low + high) / 2)
+
+
+def _student_inside(theta: float, freedom: int) -> float:
+    sine, cosine = math.sin(theta), math.cos(theta)
+    odd = freedom % 2
+    term, total = (cosine, 0.0) if odd else (1.0, 0.0)
+    for k in range(1 + odd, freedom, 2):  # odd: cos + 2/3 cos^3 + ...; even: 1 + 1/2 cos^2 + (1*3)/(2*4) cos^4 + ...
+        total += term
+        term *= cosine**2 * k / (k + 1)
+    return 2 / math.pi * (theta + sine * total) if odd else sine * total
+
+
+def png(fig) -> bytes:
+    """The figure as a PNG that is the same bytes on every run (no date, no version inside); closes the figure."""
+    import matplotlib.pyplot as plt
+
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", metadata={"Software": None}, facecolor=PAPER)
+    plt.close(fig)
+    return buffer.getvalue()
+
+
+def _bare_axes(ax, title: str, reach: float = 1.06):
+    """Square axes without ticks, holding the unit disc."""
+    if ax is None:
+        _, ax = axes(4.2, 4.2)
+    ax.set(aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[])
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    if title:
+        ax.set_title(title)
+    circle = torch.linspace(0, 2 * math.pi, 181, dtype=torch.float64)
+    ax.fill(circle.cos(), circle.sin(), color="#eef2f5", zorder=0)
+    ax.plot(circle.cos(), circle.sin(), color=MUTED, linewidth=1, zorder=1)
+    return ax
+
+
+def _viewer(azimuth: float, elevation: float) -> Tensor:
+    a, e = math.radians(azimuth), math.radians(elevation)
+    right = [-math.sin(a), math.cos(a), 0.0]
+    up = [-math.sin(e) * math.cos(a), -math.sin(e) * math.sin(a), math.cos(e)]
+    towards = [math.cos(e) * math.cos(a), math.cos(e) * math.sin(a), math.sin(e)]
+    return torch.tensor([right, up, towards], dtype=torch.float64)
+
+
+def _graticule() -> Tensor:
+    """Parallels and meridians every 30 degrees."""
+    turn = torch.linspace(0, 2 * math.pi, 73, dtype=torch.float64)
+    parallels = [(math.cos(lat), math.sin(lat)) for lat in (math.radians(d) for d in (-60, -30, 0, 30, 60))]
+    meridians = [math.radians(d) for d in range(0, 180, 30)]
+    lines = [torch.stack([r * turn.cos(), r * turn.sin(), torch.full_like(turn, z)], dim=-1) for r, z in parallels]
+    lines += [torch.stack([turn.cos() * math.cos(m), turn.cos() * math.sin(m), turn.sin()], dim=-1) for m in meridians]
+    return torch.stack(lines)
+
+
+def _front_and_back(ax, line: Tensor, colour: str, width: float, front: float, back: float) -> None:
+    for side, alpha in ((line[:, 2] < 0, back), (line[:, 2] >= 0, front)):
+        part = torch.where(side[:, None], line[:, :2], torch.nan)
+        ax.plot(part[:, 0], part[:, 1], color=colour, linewidth=width, alpha=alpha, zorder=1.5)
+
+
+def _per_point(name: str, given: list, points: Tensor) -> list:
+    if len(given) != len(points):
+        raise ValueError(f"{len(points)} points need as many {name}, got {len(given)}")
+    return given
