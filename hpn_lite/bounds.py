@@ -52,7 +52,7 @@ def rankin_bound(k: int, d: int) -> float:
 
 
 def welch_bound(k: int, d: int) -> float:
-    """The least possible largest |cosine| (lines, not points): sqrt((K-D) / (D (K-1))), met by equiangular tight frames.
+    """K lines have a pair at |cosine| sqrt((K-D) / (D (K-1))) or more; met by equiangular tight frames.
 
     Raises:
         ValueError: if k < d, where orthogonal lines make 0 possible, or k < 2.

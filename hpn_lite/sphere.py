@@ -30,13 +30,35 @@ from .bounds import (
 )
 
 __all__ = [
-    *("check_vectors", "normalize", "uniform"),
-    *("cosine", "cosines", "chord", "angle", "nearest", "Separation", "separation"),
-    *("tangent", "exp_map", "log_map", "geodesic"),
-    *("log_area", "inner_density", "cap_fraction"),
-    *("Bound", "simplex_bound", "rankin_bound", "welch_bound", "fejes_toth_bound", "levenshtein_bound"),
+    "check_vectors",
+    "normalize",
+    "uniform",
+    "cosine",
+    "cosines",
+    "chord",
+    "angle",
+    "squared_chords",
+    "nearest",
+    "Separation",
+    "separation",
+    "tangent",
+    "exp_map",
+    "log_map",
+    "geodesic",
+    "log_area",
+    "inner_density",
+    "cap_fraction",
+    "Bound",
+    "simplex_bound",
+    "rankin_bound",
+    "welch_bound",
+    "fejes_toth_bound",
+    "levenshtein_bound",
     "largest_cosine_bound",
-    *("stereographic", "inverse_stereographic", "equal_area", "inverse_equal_area"),
+    "stereographic",
+    "inverse_stereographic",
+    "equal_area",
+    "inverse_equal_area",
 ]
 
 BLOCK = 1 << 22  # pairs held at once by the sums over all pairs: 32 MiB in float64
@@ -179,6 +201,19 @@ def angle(x: Tensor, y: Tensor) -> Tensor:
     return 2 * torch.atan2(torch.linalg.vector_norm(x - y, dim=-1), torch.linalg.vector_norm(x + y, dim=-1))
 
 
+def squared_chords(x: Tensor, y: Tensor) -> Tensor:
+    """Squared distances between unit rows: (..., N, D), (..., M, D) -> (..., N, M), in [0, 4].
+
+    In few dimensions from differences, coordinate by coordinate, which keeps the digits of close pairs; else as
+    2 - 2 cos, one matrix product.
+    """
+    if x.shape[-1] <= 4:
+        return sum(
+            (a[..., :, None] - b[..., None, :]).square() for a, b in zip(x.unbind(-1), y.unbind(-1), strict=True)
+        )
+    return (2 - 2 * (x @ y.transpose(-1, -2))).clamp(0, 4)
+
+
 def nearest(x: Tensor) -> tuple[Tensor, Tensor]:
     """Each point's nearest neighbour, in blocks of rows, so that memory grows as N and not as N^2.
 
@@ -190,12 +225,13 @@ def nearest(x: Tensor) -> tuple[Tensor, Tensor]:
         TypeError, ValueError: see check_vectors.
     """
     x = normalize(check_vectors(x, points=2), check=False)
-    n, column = x.shape[-2], torch.arange(x.shape[-2], device=x.device)
-    best = []
-    for row in column.split(max(1, BLOCK // (n * math.prod(x.shape[:-2])))):
-        c = x[..., row, :] @ x.transpose(-1, -2)  # (..., rows, N)
-        best.append(c.masked_fill(row[:, None] == column, -2).max(-1))  # a point is not its own neighbour
-    return torch.cat([b.values for b in best], -1).clamp(-1, 1), torch.cat([b.indices for b in best], -1)
+    n, y = x.shape[-2], x.detach()
+    index = torch.empty(x.shape[:-1], dtype=torch.long, device=x.device)
+    for row in torch.arange(n, device=x.device).split(max(1, BLOCK // (n * math.prod(x.shape[:-2])))):
+        square = squared_chords(y[..., row, :], y)  # (..., rows, N)
+        square[..., row - row[0], row] = 5  # a point is not its own neighbour
+        index[..., row] = square.argmin(-1)
+    return (x * torch.take_along_dim(x, index[..., None], dim=-2)).sum(-1).clamp(-1, 1), index
 
 
 class Separation(NamedTuple):
@@ -218,10 +254,10 @@ def separation(x: Tensor) -> Separation:
         TypeError, ValueError: see check_vectors.
     """
     cosine_to_nearest, index = nearest(x)
-    i = cosine_to_nearest.argmax(-1, keepdim=True)  # (..., 1): one end of the closest pair
-    a, b = (torch.take_along_dim(x, j[..., None], dim=-2).squeeze(-2) for j in (i, index.gather(-1, i)))  # (..., D)
-    theta = angle(a, b)
-    return Separation(torch.cos(theta), theta, chord(a, b), cosine_to_nearest.mean(-1), index)
+    gap = chord(x, torch.take_along_dim(x, index[..., None], dim=-2))  # (..., N)
+    smallest = gap.amin(-1)
+    theta = 2 * torch.atan2(smallest, (4 - smallest.square()).clamp_min(0).sqrt())
+    return Separation(torch.cos(theta), theta, smallest, cosine_to_nearest.mean(-1), index)
 
 
 # --- moving on the sphere ------------------------------------------------------------------------------------------
@@ -394,7 +430,7 @@ def inverse_stereographic(y: Tensor) -> Tensor:
 
 
 def equal_area(x: Tensor) -> Tensor:
-    """Flatten S^2 from above the north pole e_3, keeping areas (Lambert): unit (..., 3) -> (..., 2), a disc of radius 2.
+    """Flatten S^2 from above the north pole e_3, keeping areas: unit (..., 3) -> (..., 2), a disc of radius 2.
 
     The north pole goes to 0, the equator to the circle of radius sqrt(2), the south pole to the rim (no single point).
 
