@@ -18,6 +18,7 @@ import functools
 import hashlib
 import html
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ import torch
 
 from . import plots, points, reference, sphere
 
-__all__ = ["Lab", "hello", "thomson"]
+__all__ = ["Lab", "directions", "hello", "room", "thomson"]
 JS = Path(__file__).parent / "js"
 EXPONENTS = (0, 1, 2, 4, 8, 16, 32)
 
@@ -148,8 +149,64 @@ def hello(n: int = 24, *, seed: int = 3) -> Lab:
     return Lab("hello", {"n": n, "seed": seed}, "A live sphere", text, lambda: _ball(points.thomson(n, starts=8)))
 
 
+def directions(x: tuple[float, float] = (1.5, 20), y: tuple[float, float] = (0.8, 75)) -> Lab:
+    """Directions, not lengths: two arrows in the plane, and what each of their lengths and angles changes.
+
+    Args:
+        x, y: (length, angle in whole degrees) of the two arrows, lengths from 0.2 to 2, angles from -180 to 180.
+    Raises:
+        ValueError: on an option out of range.
+    """
+    arrows = []
+    for name, arrow in (("x", x), ("y", y)):
+        if len(arrow) != 2 or not 0.2 <= arrow[0] <= 2 or not -180 <= arrow[1] <= 180 or arrow[1] != int(arrow[1]):
+            raise ValueError(f"{name} must be (length 0.2 to 2, angle -180 to 180 in whole degrees), got {arrow!r}")
+        arrows.append([float(arrow[0]), int(arrow[1])])
+    text = "Two arrows with the unit circle: changing a length changes their dot product and never their cosine."
+    return Lab("directions", {"arrows": arrows}, "Directions, not lengths", text, lambda: _arrows(arrows))
+
+
+def room(d: int = 20, k: int = 50, *, angle: int = 60, seed: int = 1) -> Lab:
+    """Room on a high-dimensional sphere: how inner products of random directions gather around zero as D grows.
+
+    Args:
+        d: dimension D at the start, 2 to 1000.
+        k: number K of random directions at the start, 2 to 200.
+        angle: angular radius of the cap in whole degrees, 5 to 90.
+        seed: of the draw; New draw counts on from here.
+    Raises:
+        ValueError: on an option out of range.
+    """
+    d, k = sphere.whole("d", d, 2), sphere.whole("k", k, 2)
+    angle, seed = sphere.whole("angle", angle, 5), sphere.whole("seed", seed, 0)
+    for name, value, most in (("d", d, 1000), ("k", k, 200), ("angle", angle, 90)):
+        if value > most:
+            raise ValueError(f"{name} can be at most {most} in this lab, got {value}")
+    text = f"The cosines of {k} random directions in {d} dimensions spread like 1 over the root of {d}."
+    options = {"d": d, "k": k, "angle": angle, "seed": seed}
+    return Lab("room", options, "Room on the sphere", text, lambda: _density(d, k, seed))
+
+
 def _ball(x: torch.Tensor):
     return plots.sphere_3d(x, edges=True).figure
+
+
+def _arrows(arrows: list[list[float]]):
+    x = torch.tensor([[r * math.cos(math.radians(a)), r * math.sin(math.radians(a))] for r, a in arrows])
+    return plots.circle_2d(x, labels=["x", "y"], colours=[plots.BLUE, plots.VERMILION]).figure
+
+
+def _density(d: int, k: int, seed: int):
+    figure, ax = plots.axes()
+    t = torch.linspace(-1, 1, 801, dtype=torch.float64)
+    cosines = sphere.cosines(sphere.uniform(k, d, seed=seed))[*torch.triu_indices(k, k, 1)]
+    ax.hist(
+        cosines, bins=max(20, int(6 * d**0.5)), range=(-1, 1), density=True, color=plots.SKY, label=f"{k} directions"
+    )
+    ax.plot(t, sphere.inner_density(t, d), label=f"density for D = {d}")
+    ax.set(xlabel="inner product", ylabel="density", ylim=(0, max(1.15, 1.3 * sphere.inner_density(t[400], d).item())))
+    ax.legend()
+    return figure
 
 
 def _json(value) -> str:

@@ -60,7 +60,7 @@ export function mount(el, options, core) {
   core.layout(el, [ball.node], [
     count.node, core.h('div', { className: 'hpn-row' }, go, button('Shuffle', () => { seed += 1; selected = -1; set(uniform(n, 3, seed)); })),
     line.node, core.hint('Pull a point: the others make room. Drag beside the points to turn the sphere.'),
-  ]);
+  ], 'hpn-middle');
   run(!calm()); // who asked for less motion starts it by hand
 
   return { state: () => ({ n, seed, points: descent.points, smallest: degrees(smallestAngle(descent.points)), running, settled: Boolean(descent.settled), selected }) };

@@ -129,10 +129,10 @@ export function mount(el, options, core) {
       return Boolean(act);
     },
   });
-  function shade() { // with neighbours shown, points with five of them (or fewer) and with seven stand out
+  function shade() { // with neighbours shown, the colour says how many: five or fewer, six, seven or more
     if (!shown) return undefined;
     const { degree } = counts();
-    return (i, colours) => (degree[i] < 6 ? colours.blue : degree[i] === 6 ? colours.green : colours.ink);
+    return (i, colours) => (degree[i] < 6 ? colours.orange : degree[i] === 6 ? colours.blue : colours.ink);
   }
   core.layout(el, [ball.node], [
     core.h('div', { className: 'hpn-row' }, go, button('Step', step), button('Shuffle', shuffle), more, less),

@@ -54,8 +54,8 @@ export function statusLine() {
   return { node, say };
 }
 
-export function layout(el, stage, panel, wide = false) {
-  el.append(h('div', { className: wide ? 'hpn-grid hpn-wide' : 'hpn-grid' },
+export function layout(el, stage, panel, style = '') { // style: 'hpn-wide' puts the panel below, 'hpn-middle' centres it
+  el.append(h('div', { className: `hpn-grid ${style}` },
     h('div', { className: 'hpn-stage' }, ...stage), h('div', { className: 'hpn-panel' }, ...panel)));
 }
 
@@ -209,7 +209,7 @@ export function sphere(el, core, { label, scene, grabbed, moved, dropped, tapped
   function draw(pen, w, _, colours) {
     width = w;
     radius = 0.46 * w;
-    const { points, selected = -1, edges = [], colour = () => colours.blue } = scene(), middle = w / 2;
+    const { points, selected = -1, edges = [], colour = (i) => (i === selected ? colours.orange : colours.blue) } = scene(), middle = w / 2;
     const light = pen.createRadialGradient(middle - 0.35 * radius, middle - 0.4 * radius, 0.1 * radius, middle, middle, radius);
     light.addColorStop(0, colours.ball);
     light.addColorStop(1, colours.shade);
@@ -217,7 +217,7 @@ export function sphere(el, core, { label, scene, grabbed, moved, dropped, tapped
     pen.beginPath();
     pen.arc(middle, middle, radius, 0, 7);
     pen.fill();
-    strokes(pen, GRATICULE.map((line) => line.map(seen)), colours.muted, 0.3, 0.1);
+    strokes(pen, GRATICULE.map((line) => line.map(seen)), colours.muted, ...(edges.length ? [0.16, 0.05] : [0.3, 0.1]));
     pen.globalAlpha = 0.55;
     pen.lineWidth = 1.25;
     pen.beginPath();
@@ -231,7 +231,7 @@ export function sphere(el, core, { label, scene, grabbed, moved, dropped, tapped
     for (const [p, i] of order) { // far points are smaller and fade into the ball
       const depth = (p[2] + 1) / 2, r = size * (0.62 + 0.38 * depth), [x, y] = pixel(p);
       pen.globalAlpha = p[2] < 0 ? 0.16 + 0.24 * depth : 1;
-      pen.fillStyle = i === selected ? colours.orange : colour(i, colours);
+      pen.fillStyle = colour(i, colours);
       pen.strokeStyle = colours.ball;
       pen.lineWidth = 1.5;
       pen.beginPath();
@@ -239,7 +239,7 @@ export function sphere(el, core, { label, scene, grabbed, moved, dropped, tapped
       pen.fill();
       pen.stroke();
       if (i === selected) { // a ring as well: colour alone must not carry the meaning
-        pen.strokeStyle = colours.orange;
+        pen.strokeStyle = colours.ink;
         pen.lineWidth = 2;
         pen.beginPath();
         pen.arc(x, y, r + 5, 0, 7);
