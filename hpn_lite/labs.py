@@ -27,7 +27,7 @@ import torch
 
 from . import plots, points, reference, sphere
 
-__all__ = ["Lab", "directions", "hello", "room", "thomson"]
+__all__ = ["Lab", "directions", "hello", "number", "question", "room", "thomson"]
 JS = Path(__file__).parent / "js"
 EXPONENTS = (0, 1, 2, 4, 8, 16, 32)
 
@@ -61,14 +61,14 @@ class Lab:
     """A lab with its options. Shown by Jupyter; nothing runs in Python after that.
 
     name: its file in js/; options: plain data for the script; title and text: what it is and what one would see;
-    picture: draws the figure that stands in where no script runs.
+    picture: draws the figure that stands in where no script runs, if there is one.
     """
 
     name: str
     options: dict
     title: str
     text: str
-    picture: Callable
+    picture: Callable | None = None
 
     @property
     def id(self) -> str:
@@ -87,6 +87,8 @@ class Lab:
             plain=_json(self.text),
         )
         bundle = {"text/html": page, "text/plain": f"{self.title}. {self.text}"}
+        if self.picture is None:
+            return bundle
         try:
             bundle["image/png"] = base64.b64encode(plots.png(self.picture())).decode()
         except ImportError:  # no matplotlib: the page still works
@@ -185,6 +187,59 @@ def room(d: int = 20, k: int = 50, *, angle: int = 60, seed: int = 1) -> Lab:
     text = f"The cosines of {k} random directions in {d} dimensions spread like 1 over the root of {d}."
     options = {"d": d, "k": k, "angle": angle, "seed": seed}
     return Lab("room", options, "Room on the sphere", text, lambda: _density(d, k, seed))
+
+
+def question(prompt: str, choices: list[str], answer: int, why: str) -> Lab:
+    """A question with several answers: choose one, and the page says whether it is right, and why.
+
+    Args:
+        prompt: the question, plain text.
+        choices: at least two different answers, plain text.
+        answer: index of the right one, counted from 0.
+        why: the explanation, shown after the right choice or the second one.
+    Raises:
+        ValueError: on an empty text, fewer than two choices, two equal ones, or an answer that is no index of them.
+    """
+    choices = list(choices)
+    if not prompt or not why or not all(choices):
+        raise ValueError("prompt, why and every choice need a text")
+    if len(choices) < 2 or len(set(choices)) < len(choices):
+        raise ValueError(f"choices must be at least two different texts, got {choices!r}")
+    if sphere.whole("answer", answer, 0) >= len(choices):
+        raise ValueError(f"answer must be an index of the {len(choices)} choices, counted from 0, got {answer}")
+    options = {"prompt": prompt, "choices": choices, "answer": answer, "why": why}
+    return Lab("question", options, "A question", f"{prompt} {' / '.join(choices)}")
+
+
+def number(prompt: str, answer: float, *, digits: int = 3, hint: str = "") -> Lab:
+    """A question with a number as its answer, of which the page holds a salted hash alone.
+
+    Args:
+        prompt: the question, plain text.
+        answer: the right number.
+        digits: how many digits after the point are compared, 0 to 9; the last may be off by one.
+        hint: shown after the second wrong try.
+    Raises:
+        ValueError: on an empty prompt, an answer that is not finite, or digits out of range.
+    """
+    if not prompt:
+        raise ValueError("prompt needs a text")
+    if not math.isfinite(answer):
+        raise ValueError(f"answer must be a finite number, got {answer}")
+    if sphere.whole("digits", digits, 0) > 9:
+        raise ValueError(f"digits must be at most 9, got {digits}")
+    salt = hashlib.sha256(prompt.encode()).hexdigest()[:12]
+    options = {"prompt": prompt, "digits": digits, "hint": hint, "salt": salt}
+    options["hash"] = _fnv(f"{salt}:{math.floor(answer * 10**digits + 0.5)}")  # rounds as JavaScript's Math.round does
+    return Lab("question", options, "A question", prompt)
+
+
+def _fnv(text: str) -> int:
+    """The 32-bit FNV-1a hash, the same as in js/question.js (Fowler, Noll, Vo 1991)."""
+    value = 0x811C9DC5
+    for byte in text.encode():
+        value = (value ^ byte) * 0x01000193 % 2**32
+    return value
 
 
 def _ball(x: torch.Tensor):
