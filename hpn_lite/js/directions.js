@@ -14,13 +14,14 @@ export function mount(el, options, core) {
     const [x, y] = arrows.map(vector), [u, v] = [x, y].map(normalize);
     return { dot: dot(x, y), cosine: dot(u, v), angle: degrees(angle(u, v)), distance: size(add(x, y, -1)), chord: size(add(u, v, -1)) };
   }
-  let remark = '';
+  let remark = '', since = null; // since: the numbers before a run of changes to one length alone
   function change(i, what) { // what: {length} or {at} or both, on the sliders' own grid
     const old = numbers(), before = { ...arrows[i] };
     if (what.length !== undefined) arrows[i].length = Math.min(REACH, Math.max(0.2, Math.round(what.length / 0.02) * 0.02));
     if (what.at !== undefined) arrows[i].at = Math.round(what.at);
     const now = numbers(), lengthOnly = arrows[i].at === before.at && arrows[i].length !== before.length;
-    remark = lengthOnly ? ` Only the length of ${names[i]} changed: the dot product went from ${fixed(old.dot, 4)} to ${fixed(now.dot, 4)}, the cosine stayed.` : '';
+    since = lengthOnly ? (since?.i === i ? since : { i, dot: old.dot }) : null;
+    remark = lengthOnly ? ` Only the length of ${names[i]} changed: the dot product went from ${fixed(since.dot, 4)} to ${fixed(now.dot, 4)}, the cosine stayed.` : '';
     refresh();
   }
   function refresh() {
@@ -101,7 +102,7 @@ export function mount(el, options, core) {
     length: range({ label: `Length of ${names[i]}`, min: 0.2, max: REACH, step: 0.02, value: arrow.length, show: (v) => fixed(v, 2), input: (length) => change(i, { length }) }),
     at: range({ label: `Direction of ${names[i]}`, min: -180, max: 180, value: arrow.at, show: (v) => `${v}°`, input: (at) => change(i, { at }) }),
   }));
-  const tiles = core.tiles(['dot product', 'cosine', 'angle θ', 'distance of the tips', 'chord of the directions', '2 − 2 cosine']);
+  const tiles = core.tiles(['dot product', 'cosine', 'angle θ', 'distance of the tips', 'chord of the directions', 'chord² = 2 − 2 cosine']);
   const line = core.statusLine();
   core.layout(el, [board.node], [
     ...sliders.flatMap(({ length, at }) => [length.node, at.node]),

@@ -3,13 +3,13 @@
 const TURN = 25; // seconds: it turns slowly, then comes to rest, and goes on whenever it is touched
 
 export function mount(el, options, core) {
-  const { button, calm, Descent, degrees, emptiest, fixed, neighbours, range, smallestAngle, uniform } = core;
+  const { button, calm, Descent, degrees, emptiest, fixed, neighbours, range, smallestAngle, uniform, write } = core;
   let { n, seed } = options;
-  let descent = new Descent(uniform(n, 3, seed), 1), selected = -1, dragged = false, running = false, asked = false, wind = TURN;
+  let descent = new Descent(uniform(n, 3, seed), 1), selected = -1, dragged = false, running = false, settled = false, said = false, asked = false, wind = TURN;
 
-  const words = () => `${n} points, the closest two ${fixed(degrees(smallestAngle(descent.points)), 1)} degrees apart, ${descent.settled ? 'at rest' : running ? 'moving' : 'paused'}.`;
+  const words = () => `${n} points, the closest two ${fixed(degrees(smallestAngle(descent.points)), 1)} degrees apart, ${settled ? 'at rest' : running ? 'moving' : 'paused'}.`;
   function refresh() {
-    go.textContent = running ? 'Pause' : 'Start';
+    write(go, running ? 'Pause' : 'Start');
     line.say(words(), 600);
     ball.redraw();
   }
@@ -17,6 +17,7 @@ export function mount(el, options, core) {
     const held = dragged ? selected : -1;
     descent = new Descent(points, 1);
     descent.held = held;
+    settled = said = false;
     wind = TURN;
     if (running) start();
     refresh();
@@ -31,12 +32,12 @@ export function mount(el, options, core) {
   const run = (on) => { running = on; wind = TURN; if (on) start(); refresh(); };
   const start = core.clock(el, (seconds) => {
     if (!running) return false;
-    const far = descent.settled ? 0 : descent.step(1.1 * seconds);
-    if (far < 1e-7 && !descent.settled) { descent.settled = true; refresh(); }
+    for (let k = 0; k < (calm() ? 100 : 1) && !settled; k++) settled = descent.step(calm() ? 0.5 : 1.1 * seconds) < 1e-7;
+    if (settled && !said) { said = true; refresh(); }
     wind = dragged ? TURN : wind - seconds;
     if (!dragged && !calm()) ball.turn(0.12 * seconds * Math.min(1, Math.max(0, wind) / 4), 0);
     ball.redraw();
-    return !descent.settled || dragged || (wind > 0 && !calm());
+    return !settled || dragged || (wind > 0 && !calm());
   });
 
   const count = range({ label: 'Number of points', min: 2, max: 64, value: n, input: resize });
@@ -63,5 +64,5 @@ export function mount(el, options, core) {
   ], 'hpn-middle');
   run(!calm()); // who asked for less motion starts it by hand
 
-  return { state: () => ({ n, seed, points: descent.points, smallest: degrees(smallestAngle(descent.points)), running, settled: Boolean(descent.settled), selected }) };
+  return { state: () => ({ n, seed, points: descent.points, smallest: degrees(smallestAngle(descent.points)), running, settled, selected, view: ball.view() }) };
 }

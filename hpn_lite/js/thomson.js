@@ -3,7 +3,7 @@
 const MOVE = 0.09, FINE = 0.02; // radians per arrow key, with Shift
 
 export function mount(el, options, core) {
-  const { button, calm, checkbox, Descent, degrees, emptiest, fixed, neighbours, range, riesz, select, smallestAngle, uniform } = core;
+  const { button, calm, checkbox, Descent, degrees, emptiest, fixed, neighbours, range, riesz, select, smallestAngle, uniform, write } = core;
   let { n, s, seed } = options;
   let points = uniform(n, 3, seed), descent = new Descent(points, s);
   let running = false, settled = false, selected = -1, dragged = false, holdUntil = 0, edges = [], shown = options.neighbours;
@@ -42,10 +42,10 @@ export function mount(el, options, core) {
     tiles.set(3, `${fixed(smallest, 2)}°`);
     tiles.set(4, record === undefined ? '–' : fixed(record, 6), record !== undefined && settled && energy - record < 1e-9 * Math.abs(record));
     count.value = n;
-    go.textContent = running ? 'Pause' : 'Run';
+    write(go, running ? 'Pause' : 'Run');
     less.disabled = n <= 2;
     more.disabled = n >= 64;
-    ball.node.setAttribute('aria-label', `Sphere with ${n} points${selected < 0 ? '' : `, point ${selected + 1} chosen`}. Keys: N and P choose a point, arrows move it or turn the sphere, A adds, Delete removes, Space runs.`);
+    ball.name(`Sphere with ${n} points${selected < 0 ? '' : `, point ${selected + 1} chosen`}. Keys: N and P choose a point, arrows move it or turn the sphere, A adds, Delete removes, Space runs.`);
     if (speak) line.say(words());
     ball.redraw();
   }
@@ -92,7 +92,8 @@ export function mount(el, options, core) {
     if (!running) return false;
     const held = dragged || performance.now() < holdUntil;
     if (!held && descent.held >= 0) { descent.held = -1; descent.forget(); settled = false; }
-    advance(calm() ? 10 : 1.6 * seconds); // reduced motion: no film, the result at once
+    if (calm()) for (let k = 0; k < 50 && !settled; k++) advance(0.5); // reduced motion: no film, the result at once
+    else advance(1.6 * seconds);
     refresh({ speak: settled });
     return !settled || held;
   });
@@ -145,5 +146,5 @@ export function mount(el, options, core) {
   refresh();
   if (options.run && !calm()) run(true);
 
-  return { state: () => ({ n, s, seed, points, selected, running, settled, ...numbers(), neighbours: Object.fromEntries(counts().list) }) };
+  return { state: () => ({ n, s, seed, points, selected, running, settled, ...numbers(), view: ball.view(), neighbours: shown ? Object.fromEntries(counts().list) : null }) };
 }

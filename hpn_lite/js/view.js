@@ -13,6 +13,8 @@ export function h(tag, props = {}, ...children) {
   return node;
 }
 
+export const write = (node, text) => { if (node.textContent !== text) node.textContent = text; }; // no needless changes
+
 export function button(label, onclick, main = false) {
   return h('button', { type: 'button', onclick, className: main ? 'hpn-primary' : '' }, label);
 }
@@ -41,7 +43,7 @@ export function checkbox({ label, checked, input }) {
 
 export function tiles(names) { // live numbers for the eye; the status line says the same in words
   const cells = names.map((name) => h('div', { className: 'hpn-tile' }, h('span', {}, name), h('b', {}, '–')));
-  const set = (i, text, good = false) => { cells[i].lastChild.textContent = text; cells[i].classList.toggle('hpn-good', good); };
+  const set = (i, text, good = false) => { write(cells[i].lastChild, text); cells[i].classList.toggle('hpn-good', good); };
   return { node: h('div', { className: 'hpn-tiles hpn-all' }, ...cells), set };
 }
 
@@ -50,7 +52,7 @@ export function tiles(names) { // live numbers for the eye; the status line says
 export function statusLine() {
   const node = h('p', { className: 'hpn-status hpn-all', role: 'status', 'aria-live': 'polite' });
   let timer = 0;
-  const say = (text, wait = 250) => { clearTimeout(timer); timer = setTimeout(() => { if (node.textContent !== text) node.textContent = text; }, wait); };
+  const say = (text, wait = 250) => { clearTimeout(timer); timer = setTimeout(() => write(node, text), wait); };
   return { node, say };
 }
 
@@ -272,6 +274,8 @@ export function sphere(el, core, { label, scene, grabbed, moved, dropped, tapped
   });
   return {
     node: board.node, redraw: board.redraw, turn,
+    view: () => ({ axes, width, radius }), // where a point is drawn: tests put their pointer there
+    name: (text) => { if (board.node.getAttribute('aria-label') !== text) board.node.setAttribute('aria-label', text); },
     // an arrow key takes a point along as if the ball under it turned: no place where it gets stuck
     nudge: (p, [dx, dy], step) => about(about(p, axes[1], dx * step), axes[0], dy * step),
     face: (p) => { // turn the ball so that p comes to the front
