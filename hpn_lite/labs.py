@@ -27,7 +27,7 @@ import torch
 
 from . import plots, points, reference, sphere
 
-__all__ = ["Lab", "directions", "hello", "number", "question", "room", "thomson"]
+__all__ = ["Lab", "directions", "hello", "lights", "number", "question", "room", "thomson"]
 JS = Path(__file__).parent / "js"
 EXPONENTS = (0, 1, 2, 4, 8, 16, 32)
 
@@ -189,6 +189,38 @@ def room(d: int = 20, k: int = 50, *, angle: int = 60, seed: int = 1) -> Lab:
     return Lab("room", options, "Room on the sphere", text, lambda: _density(d, k, seed))
 
 
+def lights(
+    pictures: torch.Tensor, labels: list[int], means: torch.Tensor, *, names: list[str] | None = None, top: float = 16
+) -> Lab:
+    """Turn the lights down: which class mean is a picture closest to, by distance and by cosine?
+
+    Args:
+        pictures: (N, side * side) pixels of square pictures, N from 1 to 20, none of them constant.
+        labels: the class of each picture.
+        means: (K, side * side) the class means, K from 2 to 12, none of them constant.
+        names: what the classes are called; 0, 1, 2, ... by default.
+        top: the pixel value that a screen shows as white.
+    Raises:
+        ValueError: on shapes, labels or names that do not fit.
+    """
+    pictures, means = (torch.as_tensor(x, dtype=torch.float64) for x in (pictures, means))
+    labels, names = [int(i) for i in labels], names or [str(i) for i in range(len(means))]
+    if pictures.ndim != 2 or means.ndim != 2 or means.shape[1] != pictures.shape[1] or not 1 <= len(pictures) <= 20:
+        raise ValueError(f"pictures (1 to 20) and means must be rows of pixels, got {pictures.shape}, {means.shape}")
+    if math.isqrt(means.shape[1]) ** 2 != means.shape[1]:
+        raise ValueError(f"pictures must be square, got {means.shape[1]} pixels")
+    if not 2 <= len(means) <= 12 or len(names) != len(means):
+        raise ValueError(f"2 to 12 classes with a name each, got {len(means)} means and {len(names)} names")
+    if len(labels) != len(pictures) or not all(0 <= i < len(means) for i in labels):
+        raise ValueError(f"every picture needs the index of its class, got labels {labels}")
+    if any((x.amax(1) == x.amin(1)).any() for x in (pictures, means)):
+        raise ValueError("a picture or mean is the same in every pixel, and nothing is left of it without its mean")
+    rounded = [[round(v, 2) for v in row] for row in means.tolist()]
+    options = {"pictures": pictures.tolist(), "labels": labels, "means": rounded, "names": list(names), "top": top}
+    text = "A dimmed picture moves towards the class with the shortest mean; its cosines to the means stay the same."
+    return Lab("lights", options, "Turn the lights down", text, lambda: _pictures(pictures, labels, names))
+
+
 def question(prompt: str, choices: list[str], answer: int, why: str) -> Lab:
     """A question with several answers: choose one, and the page says whether it is right, and why.
 
@@ -261,6 +293,16 @@ def _density(d: int, k: int, seed: int):
     ax.plot(t, sphere.inner_density(t, d), label=f"density for D = {d}")
     ax.set(xlabel="inner product", ylabel="density", ylim=(0, max(1.15, 1.3 * sphere.inner_density(t[400], d).item())))
     ax.legend()
+    return figure
+
+
+def _pictures(pictures: torch.Tensor, labels: list[int], names: list[str]):
+    side = math.isqrt(pictures.shape[1])
+    figure, axes = plots.axes(1.1 * len(pictures), 1.5, ncols=len(pictures), squeeze=False)
+    for ax, picture, label in zip(axes[0], pictures, labels, strict=True):
+        ax.imshow(picture.view(side, side), cmap="gray")
+        ax.set_title(names[label])
+        ax.set_axis_off()
     return figure
 
 
