@@ -2,7 +2,7 @@
 # Only Python 3.11 to 3.13 and make are needed. No target deletes anything that you made.
 
 .DEFAULT_GOAL := help
-.PHONY: help env book execute status test lab serve text notebook pins logo
+.PHONY: help env book execute status check test lab serve text notebook pins logo
 SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8000
@@ -21,14 +21,16 @@ env:  ## make the environment .venv (the other targets do it themselves)
 
 book: env  ## execute the notebooks that changed, build the pages, say where to open them
 	@$(BIN)/python tools/notebooks.py execute
-	@$(BIN)/jupyter-book build . -W -n --keep-going $(ARGS)
-	@echo; echo "The book is ready: open $(CURDIR)/_build/html/index.html (or run make serve)"
+	@$(BIN)/python tools/pages.py $(ARGS)
 
 execute: env  ## execute all notebooks afresh
 	@$(BIN)/python tools/notebooks.py execute --all
 
 status: env  ## say which notebooks are fresh and which are not
 	@$(BIN)/python tools/notebooks.py status
+
+check: env  ## say which rules of the book the notebooks break (tools/rules.py)
+	@$(BIN)/python tools/notebooks.py check
 
 test: env  ## run all tests; choose with ARGS, as in make test ARGS="-k energy"
 	@$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)

@@ -2,6 +2,7 @@
 
     python tools/notebooks.py status                 what is fresh, what is not
     python tools/notebooks.py execute [--all] [...]  run the stale ones, or all, or those named
+    python tools/notebooks.py check [...]            what breaks the rules of tools/rules.py
     python tools/notebooks.py text [...]             write notebooks as MyST text into _text/
     python tools/notebooks.py notebook [...]         bring edited text back into the notebooks
 
@@ -239,6 +240,21 @@ def run_stale(paths: list[Path], everything: bool, root: Path = ROOT) -> int:
     return len(failed)
 
 
+def inspect(path: Path, rules: bool, root: Path = ROOT) -> list[str]:
+    """What is wrong with a notebook: stale outputs and, if asked, broken rules."""
+    try:
+        nb = read(path, root)
+        stale = why_stale(nb, path, root)
+    except NotebookError as error:
+        return [str(error)]
+    found = [stale] if stale else []
+    if rules:
+        from rules import complaints, is_chapter
+
+        found += [f"{name(path, root)}: {text}" for text in complaints(nb, is_chapter(path))]
+    return found
+
+
 # ---- Notebooks as text ----------------------------------------------------------------------------------------------
 
 
@@ -270,6 +286,7 @@ def main(argv: list[str] | None = None) -> int:
     for command, text in {
         "status": "say which notebooks are fresh",
         "execute": "run the stale notebooks and store their outputs",
+        "check": "say which rules of the book the notebooks break",
         "text": "write notebooks as text into _text/",
         "notebook": "bring edited text back into the notebooks",
     }.items():
@@ -282,11 +299,10 @@ def main(argv: list[str] | None = None) -> int:
         paths = select(args.names)
         if args.command == "execute":
             return 1 if run_stale(paths, args.all or bool(args.names)) else 0
-        if args.command == "status":
-            reasons = [why_stale(read(p), p) for p in paths]
-            for path, reason in zip(paths, reasons, strict=True):
-                print(reason or f"{name(path)}: fresh")
-            return 1 if any(reasons) else 0
+        if args.command in ("status", "check"):
+            found = [complaint for path in paths for complaint in inspect(path, rules=args.command == "check")]
+            print("\n".join(found) or f"{len(paths)} notebooks: all is well")
+            return 1 if found else 0
         convert(paths, args.command == "text")
     except NotebookError as error:
         print(f"error: {error}", file=sys.stderr)
