@@ -99,7 +99,9 @@ class Lab:
         return f"{self.title}. {self.text}"
 
 
-def thomson(n: int = 12, s: float = 1, *, seed: int = 1, neighbours: bool = False, run: bool = False) -> Lab:
+def thomson(
+    n: int = 12, s: float = 1, *, seed: int = 1, neighbours: bool = False, discs: bool = False, run: bool = False
+) -> Lab:
     """The Thomson playground: points that repel each other with energy 1/r^s; drag, add, remove, run, compare.
 
     Args:
@@ -107,6 +109,7 @@ def thomson(n: int = 12, s: float = 1, *, seed: int = 1, neighbours: bool = Fals
         s: exponent at the start, 0 to 32 (0 is the logarithm).
         seed: of the random start; Shuffle counts on from here.
         neighbours: show who is whose neighbour from the start.
+        discs: show the discs that fit around the points from the start.
         run: set the points in motion at once (never for readers who asked for less motion).
     Raises:
         ValueError: on an option out of range.
@@ -126,6 +129,7 @@ def thomson(n: int = 12, s: float = 1, *, seed: int = 1, neighbours: bool = Fals
         "s": s,
         "seed": seed,
         "neighbours": bool(neighbours),
+        "discs": bool(discs),
         "run": bool(run),
         "exponents": sorted({*EXPONENTS, s}),
         "known": known,
@@ -283,6 +287,7 @@ def _arrows(arrows: list[list[float]]):
     return plots.circle_2d(x, labels=["x", "y"], colours=[plots.BLUE, plots.VERMILION]).figure
 
 
+@plots.style()
 def _density(d: int, k: int, seed: int):
     figure, ax = plots.axes()
     t = torch.linspace(-1, 1, 801, dtype=torch.float64)

@@ -29,7 +29,21 @@ def style():
     """The look of the book's figures, as `with plots.style():` or as a decorator `@plots.style()`."""
     import matplotlib as mpl
 
-    look = {
+    with mpl.rc_context(_look()):
+        yield
+
+
+def use_style() -> None:
+    """The look of the book's figures for all that follows: one line at the top of a notebook."""
+    import matplotlib as mpl
+
+    mpl.rcParams.update(_look())
+
+
+def _look() -> dict:
+    import matplotlib as mpl
+
+    return {
         "figure.facecolor": PAPER,
         "savefig.facecolor": PAPER,
         "axes.facecolor": PAPER,
@@ -60,8 +74,6 @@ def style():
         "legend.frameon": False,
         "legend.fontsize": 10.5,
     }
-    with mpl.rc_context(look):
-        yield
 
 
 def axes(width: float = 6.4, height: float = 3.8, **options):
@@ -94,7 +106,7 @@ def sphere_3d(
     Args:
         points: (K, 3) unit rows.
         ax: axes to draw into; a new square figure if None.
-        edges: join every point to its nearest neighbours (all within 1% of its smallest angle).
+        edges: join neighbours, the points that share an edge of the convex hull (see `neighbours`).
         labels: one text per point.
         arrows: draw every point as an arrow from the centre.
         colours: one colour, or one per point.
@@ -118,11 +130,8 @@ def sphere_3d(
     for line in _graticule() @ view.T:  # (lines, 73, 3)
         _front_and_back(ax, line, MUTED, 0.6, 0.30, 0.12)
     if edges:
-        cosine = points @ points.T - 3 * torch.eye(len(points), dtype=points.dtype)  # a point is no neighbour of itself
-        angle = cosine.clamp(-1, 1).arccos()
-        near = angle <= 1.01 * angle.amin(dim=1, keepdim=True)
         t = torch.linspace(0, 1, 25, dtype=points.dtype)[:, None]
-        for i, j in torch.nonzero(torch.triu(near | near.T)).tolist():
+        for i, j in neighbours(points):
             arc = torch.nn.functional.normalize((1 - t) * seen[i] + t * seen[j], dim=-1)
             _front_and_back(ax, arc, INK, 1.3, 0.55, 0.15)
     for i in seen[:, 2].argsort().tolist():  # far to near
@@ -146,6 +155,32 @@ def sphere_3d(
         if labels[i]:
             ax.annotate(labels[i], (x, y), (7, 6), textcoords="offset points", alpha=max(alpha, 0.55), zorder=5)
     return ax
+
+
+def neighbours(points: Tensor, flat: float = 1e-6) -> list[tuple[int, int]]:
+    """The edges of the convex hull of points on S^2, by looking at every triple: a face has all points on one side.
+
+    Args:
+        points: (K, 3) unit rows, not all in one plane when K > 3; about a second for K = 100.
+        flat: an edge whose two faces have normals with a cosine above 1 - flat is the diagonal of a larger face.
+    Returns:
+        pairs i < j in order.
+    """
+    k = len(points)
+    if k == 2:
+        return [(0, 1)]
+    normals = {}  # edge -> outward normals of its faces
+    for i in range(k - 2):
+        pairs = i + 1 + torch.triu_indices(k - i - 1, k - i - 1, 1)  # (2, triples that begin with i)
+        spokes = points - points[i]
+        normal = torch.nn.functional.normalize(torch.linalg.cross(spokes[pairs[0]], spokes[pairs[1]]), dim=-1)
+        height = normal @ spokes.T  # (triples, K)
+        for side in (1, -1):
+            face = (side * height).amax(dim=1) <= 1e-9
+            for (j, m), up in zip(pairs.T[face].tolist(), (side * normal[face]).tolist(), strict=True):
+                for edge in ((i, j), (i, m), (j, m)):
+                    normals.setdefault(edge, []).append(up)
+    return sorted(e for e, n in normals.items() if (torch.tensor(n) @ torch.tensor(n).T).min() < 1 - flat)
 
 
 def circle_2d(points: Tensor, *, ax=None, labels=None, arrows: bool = True, colours=BLUE, title: str = ""):
@@ -217,12 +252,17 @@ def _student_inside(theta: float, freedom: int) -> float:
 
 
 def png(fig) -> bytes:
-    """The figure as a PNG that is the same bytes on every run (no date, no version inside); closes the figure."""
-    import matplotlib.pyplot as plt
+    """The figure as a PNG of at most 128 colours, the same bytes on every run; closes the figure.
 
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", metadata={"Software": None}, facecolor=PAPER)
+    Flat drawings lose nothing to a palette and become three times smaller, which a notebook that stores them notices.
+    """
+    import matplotlib.pyplot as plt
+    from PIL import Image  # comes with matplotlib
+
+    drawn, buffer = io.BytesIO(), io.BytesIO()
+    fig.savefig(drawn, format="png", facecolor=PAPER)
     plt.close(fig)
+    Image.open(drawn).convert("RGB").quantize(128).save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 
 

@@ -3,7 +3,7 @@
 const TURN = 25; // seconds: it turns slowly, then comes to rest, and goes on whenever it is touched
 
 export function mount(el, options, core) {
-  const { button, calm, Descent, degrees, emptiest, fixed, neighbours, range, smallestAngle, uniform, write } = core;
+  const { button, calm, Descent, degrees, emptiest, fixed, range, smallestAngle, uniform, write } = core;
   let { n, seed } = options;
   let descent = new Descent(uniform(n, 3, seed), 1), selected = -1, dragged = false, running = false, settled = false, said = false, asked = false, wind = TURN;
 
@@ -45,7 +45,7 @@ export function mount(el, options, core) {
   const line = core.statusLine();
   const ball = core.sphere(el, core, {
     label: 'Sphere with points that repel each other. Keys: N chooses a point, arrows move it or turn the sphere, Space starts and pauses.',
-    scene: () => ({ points: descent.points, selected, edges: neighbours(descent.points) }),
+    scene: () => ({ points: descent.points, selected, cap: smallestAngle(descent.points) / 2 }),
     grabbed: (i) => { selected = i; dragged = true; descent.held = i; },
     moved: (i, p) => { if (!running && !asked) run(true); set(descent.points.map((q, j) => (j === i ? p : q))); },
     dropped: () => { dragged = false; selected = -1; set(descent.points); },
@@ -60,7 +60,7 @@ export function mount(el, options, core) {
   });
   core.layout(el, [ball.node], [
     count.node, core.h('div', { className: 'hpn-row' }, go, button('Shuffle', () => { seed += 1; selected = -1; set(uniform(n, 3, seed)); })),
-    line.node, core.hint('Pull a point: the others make room. Drag beside the points to turn the sphere.'),
+    line.node, core.hint('Pull a point: the others make room. The discs are as large as they can be without overlapping. Drag beside the points to turn the sphere.'),
   ], 'hpn-middle');
   run(!calm()); // who asked for less motion starts it by hand
 

@@ -6,7 +6,7 @@ export function mount(el, options, core) {
   const { button, calm, checkbox, Descent, degrees, emptiest, fixed, neighbours, range, riesz, select, smallestAngle, uniform, write } = core;
   let { n, s, seed } = options;
   let points = uniform(n, 3, seed), descent = new Descent(points, s);
-  let running = false, settled = false, selected = -1, dragged = false, holdUntil = 0, edges = [], shown = options.neighbours;
+  let running = false, settled = false, selected = -1, dragged = false, holdUntil = 0, edges = [], shown = options.neighbours, discs = options.discs;
   const best = new Map(); // lowest energy seen here, by n and s: something to hunt for where nothing is published
 
   // ---------------------------------------------------------------- what the page says
@@ -109,7 +109,7 @@ export function mount(el, options, core) {
   const line = core.statusLine();
   const ball = core.sphere(el, core, {
     label: 'Sphere',
-    scene: () => ({ points, selected, edges, colour: shade() }),
+    scene: () => ({ points, selected, edges, cap: discs ? smallestAngle(points) / 2 : 0, colour: shade() }),
     grabbed: (i) => { selected = i; dragged = true; refresh({ speak: false }); },
     moved: replace,
     dropped: () => { dragged = false; changed(); },
@@ -138,7 +138,9 @@ export function mount(el, options, core) {
   core.layout(el, [ball.node], [
     core.h('div', { className: 'hpn-row' }, go, button('Step', step), button('Shuffle', shuffle), more, less),
     count.node, power.node,
-    checkbox({ label: 'Show neighbours', checked: shown, input: (on) => { shown = on; refresh(); } }).node,
+    core.h('div', { className: 'hpn-row' },
+      checkbox({ label: 'Neighbours', checked: shown, input: (on) => { shown = on; refresh(); } }).node,
+      checkbox({ label: 'Discs that just fit', checked: discs, input: (on) => { discs = on; ball.redraw(); } }).node),
     tiles.node, line.node,
     core.hint('Drag a point, tap the sphere to add one, drag beside the points to turn it. On the sphere, keys: ', ['N'], ' ', ['P'],
       ' choose, ', ['arrows'], ' move or turn, ', ['A'], ' add, ', ['Del'], ' remove, ', ['Space'], ' run.'),

@@ -164,7 +164,7 @@ const GRATICULE = [-60, -30, 0, 30, 60].map((lat) => {
   return ring(72, (a) => [c * Math.cos(a), s * Math.cos(a), Math.sin(a)]);
 }));
 
-// scene(): {points, selected, edges, colour(i, colours)}. Handlers, all optional: grabbed(i), moved(i, point),
+// scene(): {points, selected, edges, cap, colour(i, colours)}; cap: the angular radius of a disc around every point. Handlers, all optional: grabbed(i), moved(i, point),
 // dropped(i), tapped(i or -1, point), key(event) -> true when it was used. Without `moved` the points cannot be dragged.
 export function sphere(el, core, { label, scene, grabbed, moved, dropped, tapped, key }) {
   const { dot, cross, normalize, add } = core;
@@ -211,7 +211,7 @@ export function sphere(el, core, { label, scene, grabbed, moved, dropped, tapped
   function draw(pen, w, _, colours) {
     width = w;
     radius = 0.46 * w;
-    const { points, selected = -1, edges = [], colour = (i) => (i === selected ? colours.orange : colours.blue) } = scene(), middle = w / 2;
+    const { points, selected = -1, edges = [], cap = 0, colour = (i) => (i === selected ? colours.orange : colours.blue) } = scene(), middle = w / 2;
     const light = pen.createRadialGradient(middle - 0.35 * radius, middle - 0.4 * radius, 0.1 * radius, middle, middle, radius);
     light.addColorStop(0, colours.ball);
     light.addColorStop(1, colours.shade);
@@ -225,6 +225,22 @@ export function sphere(el, core, { label, scene, grabbed, moved, dropped, tapped
     pen.beginPath();
     pen.arc(middle, middle, radius, 0, 7);
     pen.stroke();
+    if (cap) points.forEach((p, i) => { // what lies behind the rim is folded onto the rim
+      const v = seen(p), side = normalize(Math.abs(v[2]) < 0.9 ? [-v[1], v[0], 0] : [0, -v[2], v[1]]), other = cross(v, side);
+      if (v[2] < -Math.sin(cap)) return;
+      pen.beginPath();
+      for (const [x, y, z] of ring(48, (a) => v.map((c, j) => Math.cos(cap) * c + Math.sin(cap) * (Math.cos(a) * side[j] + Math.sin(a) * other[j])))) {
+        const r = z < 0 ? Math.hypot(x, y) : 1;
+        pen.lineTo(...pixel([x / r, y / r]));
+      }
+      pen.fillStyle = pen.strokeStyle = colour(i, colours);
+      pen.lineWidth = 1.2;
+      pen.globalAlpha = 0.16;
+      pen.fill();
+      pen.globalAlpha = 0.6;
+      pen.stroke();
+      pen.globalAlpha = 1;
+    });
     const between = (p, q, t) => seen(normalize(add(p.map((x) => x * (1 - t)), q, t + 1e-9))); // 1e-9: opposite points too
     const arcs = edges.map(([i, j]) => Array.from({ length: 13 }, (_, k) => between(points[i], points[j], k / 12)));
     strokes(pen, arcs, colours.ink, 0.5, 0.13, 1.4);
