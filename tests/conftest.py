@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -45,7 +46,7 @@ def site(tmp_path_factory) -> Path:
             try:
                 pages.build(quiet=True)
             except subprocess.CalledProcessError as error:
-                faults = [x for x in (error.stdout + error.stderr).splitlines() if "WARNING" in x or "rror" in x]
+                faults = re.findall(r".*(?:WARNING|ERROR|Error): .*", error.stdout + error.stderr)
                 pytest.fail("the pages have faults (make book shows all):\n" + "\n".join(faults[:30]), pytrace=False)
     return pages.HTML
 
