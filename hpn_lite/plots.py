@@ -27,9 +27,9 @@ COLOURS = [BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, INK]  # yellow is too pa
 @contextlib.contextmanager
 def style():
     """The look of the book's figures, as `with plots.style():` or as a decorator `@plots.style()`."""
-    import matplotlib as mpl
+    import matplotlib.pyplot as plt  # before the look goes on: a notebook's own settings come with it and must outlast it
 
-    with mpl.rc_context(_look()):
+    with plt.rc_context(_look()):
         yield
 
 
