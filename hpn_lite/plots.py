@@ -27,10 +27,14 @@ COLOURS = [BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, INK]  # yellow is too pa
 @contextlib.contextmanager
 def style():
     """The look of the book's figures, as `with plots.style():` or as a decorator `@plots.style()`."""
-    import matplotlib.pyplot as plt  # before the look goes on: a notebook's own settings come with it and must outlast it
+    import matplotlib as mpl
 
-    with plt.rc_context(_look()):
+    with mpl.rc_context(_look()):
         yield
+        interactive = mpl.is_interactive()
+    mpl.interactive(
+        interactive
+    )  # the first figure of a notebook turns this on, and later ones show only if it stays on
 
 
 def use_style() -> None:
