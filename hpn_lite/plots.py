@@ -138,26 +138,22 @@ def sphere_3d(
         for i, j in neighbours(points):
             arc = torch.nn.functional.normalize((1 - t) * seen[i] + t * seen[j], dim=-1)
             _front_and_back(ax, arc, INK, 1.3, 0.55, 0.15)
-    for i in seen[:, 2].argsort().tolist():  # far to near
-        x, y, depth = seen[i].tolist()
-        alpha = 1.0 if depth >= 0 else 0.2 + 0.2 * (1 + depth)
-        if arrows:
-            arrow = {
-                "arrowstyle": "-|>",
-                "color": colours[i],
-                "alpha": alpha,
-                "linewidth": 2,
-                "shrinkA": 0,
-                "shrinkB": 0,
-            }
-            ax.annotate("", (x, y), (0, 0), arrowprops=arrow, zorder=3 + depth)
-        else:
-            area = size * (0.7 + 0.3 * depth)
-            ax.scatter(
-                [x], [y], s=area, color=colours[i], alpha=alpha, edgecolors=PAPER, linewidths=1.2, zorder=3 + depth
-            )
+    order = seen[:, 2].argsort()  # far to near
+    depth = seen[order, 2]
+    alpha = torch.where(depth >= 0, 1.0, 0.4 + 0.2 * depth)
+    if arrows:
+        for i, a in zip(order.tolist(), alpha.tolist(), strict=True):
+            arrow = {"arrowstyle": "-|>", "color": colours[i], "alpha": a, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
+            ax.annotate("", seen[i, :2].tolist(), (0, 0), arrowprops=arrow, zorder=3)
+    else:
+        fill = [colours[i] for i in order.tolist()]
+        rim = {"edgecolors": PAPER, "linewidths": 0.14 * size**0.5}
+        ax.scatter(*seen[order, :2].T, s=size * (0.7 + 0.3 * depth), c=fill, alpha=alpha, zorder=3, **rim)
+    for i, a in zip(order.tolist(), alpha.tolist(), strict=True):
         if labels[i]:
-            ax.annotate(labels[i], (x, y), (7, 6), textcoords="offset points", alpha=max(alpha, 0.55), zorder=5)
+            ax.annotate(
+                labels[i], seen[i, :2].tolist(), (7, 6), textcoords="offset points", alpha=max(a, 0.55), zorder=5
+            )
     return ax
 
 
