@@ -305,7 +305,7 @@ def _pictures(pictures: torch.Tensor, labels: list[int], names: list[str]):
     side = math.isqrt(pictures.shape[1])
     figure, axes = plots.axes(1.1 * len(pictures), 1.5, ncols=len(pictures), squeeze=False)
     for ax, picture, label in zip(axes[0], pictures, labels, strict=True):
-        ax.imshow(picture.view(side, side), cmap="gray")
+        ax.imshow(picture.view(side, side).numpy(), cmap="gray")
         ax.set_title(names[label])
         ax.set_axis_off()
     return figure
