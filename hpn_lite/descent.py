@@ -5,9 +5,10 @@ its own step size, its own curvature memory and its own end; they share only the
 thirty small searches as cheap as one. All of it runs on the tensor's own device and dtype (use float64: the last digits
 of an energy are what a search is about).
 
-The function to minimise is called as `fun(x)` and returns `(values, gradients)` of shapes (S,) and (S, K, D). The
-gradient may be the one of the surrounding space; its part along each point is taken off here, because moving a point
-along itself leaves the sphere and normalising undoes it.
+The function to minimise is called as `fun(x, *context)` and returns `(values, gradients)` of shapes (S,) and
+(S, K, D). The gradient may be the one of the surrounding space; its part along each point is taken off here, because
+moving a point along itself leaves the sphere and normalising undoes it. `context` holds tensors with one entry per
+start (weights, temperatures) that follow the starts as those that have arrived drop out.
 
 Source: L-BFGS as in Nocedal and Wright, Numerical Optimization (2006), algorithm 7.4; on manifolds Absil, Mahony and
 Sepulchre, Optimization Algorithms on Matrix Manifolds (2008). We keep the memory in the surrounding space and project
@@ -20,7 +21,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-Fun = Callable[[Tensor], tuple[Tensor, Tensor]]
+Fun = Callable[..., tuple[Tensor, Tensor]]
 
 
 def tangent(x: Tensor, v: Tensor) -> Tensor:
@@ -36,7 +37,7 @@ def retract(x: Tensor) -> Tensor:
 def minimize(
     fun: Fun,
     x: Tensor,
-    *,
+    *context: Tensor,
     iterations: int = 1000,
     memory: int = 10,
     tolerance: float = 1e-10,
@@ -47,6 +48,7 @@ def minimize(
     Args:
         fun: maps (S, K, D) to the values (S,) and the gradients (S, K, D).
         x: the starts, (S, K, D) unit rows.
+        context: further arguments of fun, tensors with S entries.
         iterations: most evaluations of fun.
         memory: how many past steps the curvature estimate uses.
         tolerance: a start has arrived when its gradient is shorter than this times the largest of 1 and its value.
@@ -56,7 +58,7 @@ def minimize(
     Source: Nocedal and Wright 2006, algorithms 3.1 and 7.4.
     """
     starts, shape = x.shape[0], x.shape
-    value, grad = fun(x)
+    value, grad = fun(x, *context)
     grad = tangent(x, grad)
     best_x, best_value = x.clone(), value.clone()
     index = torch.arange(starts, device=x.device)  # which of the starts each row of the working tensors is
@@ -84,7 +86,7 @@ def minimize(
             step = torch.where(fresh, (0.5 / longest.clamp_min(1e-30)).clamp_max(1.0), step)
 
         trial = retract(x + step[:, None, None] * direction)
-        new_value, new_grad = fun(trial)
+        new_value, new_grad = fun(trial, *context)
         new_grad = tangent(trial, new_grad)
         # Armijo's rule, with room for rounding near the end
         noise = 4 * torch.finfo(x.dtype).eps * value.abs()
@@ -118,6 +120,7 @@ def minimize(
             x, grad, value, scale, fresh = x[live], grad[live], value[live], scale[live], fresh[live]
             direction, slope, step = direction[live], slope[live], step[live]
             past, rho, index = [p[:, live] for p in past], rho[:, live], index[live]
+            context = tuple(c[live] for c in context)
     best_x[index], best_value[index] = x, value
     return best_x, best_value
 
