@@ -78,8 +78,8 @@ def fejes_toth_bound(k: int) -> float:
 def levenshtein_bound(k: int, d: int) -> float:
     """K points on S^{D-1} have a pair at cosine s or more, where s solves K = L(D, s), Levenshtein's function.
 
-    It holds for every K >= 2 and D >= 3, contains the simplex and Rankin bounds, and is met by all sharp
-    configurations (icosahedron, E8 roots, Leech lattice ...).
+    It holds for every K >= 2 and D >= 3, equals the simplex bound for K <= D+1 and Rankin's at K = 2D (between the two
+    Rankin's is better), and is met by all sharp configurations (icosahedron, E8 roots, Leech lattice ...).
 
     Raises:
         ValueError: if k < 2 or d < 3 (on the circle the best cosine is cos(2 pi / K)).
@@ -134,7 +134,7 @@ class Bound(NamedTuple):
 
     value: float  # no K points do better
     name: str  # of the bound
-    tight: bool  # whether it is known to be met for every such (K, D)
+    tight: bool  # whether it is known to be met at this (K, D); Levenshtein's never says so, though sharp codes meet it
 
 
 def largest_cosine_bound(k: int, d: int) -> Bound:
@@ -155,7 +155,9 @@ def largest_cosine_bound(k: int, d: int) -> Bound:
         return Bound(simplex_bound(k), "simplex", True)
     if k <= 2 * d:
         return Bound(rankin_bound(k, d), "Rankin", True)
+    if d == 3 and k == 12:  # the icosahedron, where the two that follow agree
+        return Bound(fejes_toth_bound(k), "Fejes Toth", True)
     bounds = [Bound(levenshtein_bound(k, d), "Levenshtein", False)]
     if d == 3:
-        bounds.append(Bound(fejes_toth_bound(k), "Fejes Toth", k == 12))
+        bounds.append(Bound(fejes_toth_bound(k), "Fejes Toth", False))
     return max(bounds)

@@ -8,6 +8,8 @@ physicists' tables do. MHE-E1 counts each pair twice: its E_s is twice our sum a
 Pairs are taken in blocks of rows, so that memory grows as N and not as N^2, with gradients too: each block is worked
 out again on the way back. Distances have a floor (see riesz), so values and gradients stay finite where points meet.
 
+float16 and bfloat16 points are taken to float32, which the energies then are in, with or without autocast.
+
 References:
     Liu et al. 2018, Learning towards Minimum Hyperspherical Energy (MHE): Riesz, angular, half-space, mini-batch
     Wang, Isola 2020, Understanding Contrastive Representation Learning ... on the Hypersphere: Gaussian, uniformity
@@ -50,24 +52,23 @@ def riesz(
         weights: (..., N) non-negative charges; a pair counts with the product of its two. The mean divides by the
             sum of these products.
         reduction: "mean" or "sum", over unordered pairs.
-        check: look for NaN and zero vectors first; False skips the look, which makes a GPU wait.
+        check: look for NaN and zero vectors first; False skips the look, which makes a GPU wait and which vmap and
+            torch.compile(fullgraph=True) cannot have.
     Returns:
         (...) energies.
     Raises:
-        TypeError: if x is no floating-point tensor.
+        TypeError: if x is no floating-point tensor, or weights are no tensor.
         ValueError: on a wrong shape, a zero vector, NaN, s outside [0, infinity), an unknown option, bad weights.
     Source: MHE-E1, E2, E5 (Liu et al. 2018).
     """
-    if not 0 <= s < math.inf:
-        hint = "; the limit is the Tammes problem: see largest_cosine" if s == math.inf else ""
-        raise ValueError(f"s must be in [0, infinity), got {s}{hint}")
+    _check_exponent(s)
     _choice("distance", distance, ("euclidean", "angular"))
     floor = _floor(x, s)
 
     def kernel(square: Tensor) -> Tensor:  # of the squared chord
         if distance == "angular":
-            gap = 4 - square  # squared chord to the opposite point; 0 there, with no slope
-            other = gap.clamp_min(floor).sqrt() * (gap > floor)
+            gap, eps = 4 - square, torch.finfo(square.dtype).eps  # squared chord to the opposite point
+            other = gap.clamp_min(eps).sqrt() * (gap > eps)  # 0 at the opposite point, with no slope
             square = (2 * torch.atan2(square.clamp_min(floor).sqrt(), other)).square()
         square = square.clamp_min(floor)
         return square.log() / -2 if s == 0 else square ** (-s / 2)
@@ -124,23 +125,29 @@ def uniformity(x: Tensor, t: float = 2.0, *, check: bool = True) -> Tensor:
 def minibatch(x: Tensor, m: int, s: float = 1.0, *, generator: torch.Generator | None = None, **options) -> Tensor:
     """Riesz energy of m of the N points, drawn without replacement: its expectation is the mean energy of all N.
 
+    Not so with half_space, where a point's own opposite weighs more in a small draw, nor with weights, where the mean
+    is a ratio of two random sums.
+
     Args:
-        x: (N, D) directions.
+        x: (..., N, D) directions; the same points are drawn from every set.
         m: how many to draw, 2 <= m <= N.
-        s, options: as in riesz; the reduction is "mean" unless said otherwise.
+        s, options: as in riesz, weights for all N points; the reduction is "mean" unless said otherwise.
         generator: a CPU torch.Generator to draw from.
     Returns:
-        a scalar.
+        (...) energies.
     Raises:
         TypeError, ValueError: see riesz; also if m is not between 2 and N.
     Source: MHE, section 3.5 (Liu et al. 2018).
     """
-    check_vectors(x, points=2)
+    check_vectors(x, points=2, values=options.get("check", True))
     m = whole("m", m, 2)
     if m > x.shape[-2]:
         raise ValueError(f"m must be at most the number of points {x.shape[-2]}, got {m}")
+    weights = options.pop("weights", None)
+    weights = None if weights is None else _check_weights(weights, x, False)
     drawn = torch.randperm(x.shape[-2], generator=generator)[:m].to(x.device)
-    return riesz(x[..., drawn, :], s, **options)
+    weights = None if weights is None else weights[..., drawn]
+    return riesz(x[..., drawn, :], s, weights=weights, **options)
 
 
 def class_minibatch(x: Tensor, labels: Tensor, s: float = 1.0) -> Tensor:
@@ -156,11 +163,15 @@ def class_minibatch(x: Tensor, labels: Tensor, s: float = 1.0) -> Tensor:
     Returns:
         a scalar.
     Raises:
-        TypeError: if x is no floating-point tensor or labels no integers.
-        ValueError: see riesz; also if labels are empty or out of range.
+        TypeError: if x is no floating-point tensor or labels no tensor of integers.
+        ValueError: see riesz; also if x has more axes, or labels are empty or out of range.
     Source: MHE, section 3.5 and E8 (Liu et al. 2018).
     """
     check_vectors(x, points=2)
+    if x.ndim != 2:
+        raise ValueError(f"x must have shape (N, D), got {tuple(x.shape)}")
+    if not isinstance(labels, Tensor):
+        raise TypeError(f"labels must be a torch.Tensor, got {type(labels).__name__}")
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise TypeError(f"labels must be integers, got {labels.dtype}")
     n = x.shape[-2]
@@ -168,10 +179,9 @@ def class_minibatch(x: Tensor, labels: Tensor, s: float = 1.0) -> Tensor:
         raise ValueError(f"labels must have shape (m,) with m >= 1, got {tuple(labels.shape)}")
     if int(labels.min()) < 0 or int(labels.max()) >= n:
         raise ValueError(f"labels must be in 0..{n - 1}, got {int(labels.min())}..{int(labels.max())}")
-    if not 0 <= s < math.inf:
-        raise ValueError(f"s must be in [0, infinity), got {s}")
-    x = normalize(x, check=False)
-    present, count = labels.unique(return_counts=True)
+    _check_exponent(s)
+    x = _directions(x)
+    present, count = labels.long().unique(return_counts=True)
     square = squared_chords(x[present], x).clamp_min(_floor(x, s))  # (present, N)
     value = square.log() / -2 if s == 0 else square ** (-s / 2)
     own = present[:, None] == torch.arange(n, device=x.device)
@@ -211,9 +221,8 @@ def _over_pairs(
 ) -> Tensor:
     """Mean or sum of kernel(squared chord) over the unordered pairs of the rows of x."""
     _choice("reduction", reduction, ("mean", "sum"))
-    if check:
-        check_vectors(x, points=2)
-    x = normalize(x, check=False)
+    check_vectors(x, points=2, values=check)
+    x = _directions(x)
     n = x.shape[-2]
     charge = x.new_ones(n) if weights is None else _check_weights(weights, x, check)
 
@@ -227,7 +236,7 @@ def _over_pairs(
             value = value * charge[..., a:b, None] * charge[..., None, a:]
         return value.triu(1).sum((-2, -1))
 
-    rows = max(1, BLOCK // (n * math.prod(x.shape[:-2])))
+    rows = max(1, BLOCK // max(1, n * math.prod(x.shape[:-2])))
     if rows >= n:
         total = block(x, charge, 0, n)
     else:
@@ -244,20 +253,37 @@ def _over_pairs(
     return total / ((charge.sum(-1).square() - charge.square().sum(-1)) / 2)
 
 
+def _directions(x: Tensor) -> Tensor:
+    """Unit rows, in float32 at least."""
+    return normalize(x.to(torch.promote_types(x.dtype, torch.float32)), check=False)
+
+
 def _floor(x: Tensor, s: float) -> float:
     """The least squared distance: machine epsilon, or more where r^-(s+2), the gradient's size, would overflow."""
     if not isinstance(x, Tensor) or not x.is_floating_point():
         check_vectors(x)
-    info = torch.finfo(x.dtype)
+    info = torch.finfo(torch.promote_types(x.dtype, torch.float32))
     return max(info.eps, (info.max * info.eps**2) ** (-2 / (s + 2)))
 
 
 def _check_weights(weights: Tensor, x: Tensor, check: bool) -> Tensor:
+    if not isinstance(weights, Tensor):
+        raise TypeError(f"weights must be a torch.Tensor, got {type(weights).__name__}")
     if weights.shape[-1:] != x.shape[-2:-1]:
         raise ValueError(f"weights must have one entry per point, ({x.shape[-2]},), got {tuple(weights.shape)}")
     if check and (not torch.isfinite(weights).all() or (weights < 0).any() or ((weights > 0).sum(-1) < 2).any()):
         raise ValueError("weights must be finite and not negative, at least two of them over 0")
     return weights.to(x.dtype)
+
+
+def _check_exponent(s: float) -> None:
+    try:
+        fits = 0 <= s < math.inf
+    except (TypeError, RuntimeError):
+        raise TypeError(f"s must be a number, got {s!r}") from None
+    if not fits:
+        hint = "; the limit is the Tammes problem: see largest_cosine" if s == math.inf else ""
+        raise ValueError(f"s must be in [0, infinity), got {s}{hint}")
 
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

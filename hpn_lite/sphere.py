@@ -15,6 +15,7 @@ References:
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,7 +65,9 @@ __all__ = [
 BLOCK = 1 << 22  # pairs held at once by the sums over all pairs: 32 MiB in float64
 
 
-def check_vectors(x: Tensor, name: str = "x", *, points: int | None = None, unit: bool = False) -> Tensor:
+def check_vectors(
+    x: Tensor, name: str = "x", *, points: int | None = None, unit: bool = False, values: bool = True
+) -> Tensor:
     """Refuse what cannot be a set of directions, and say why.
 
     Args:
@@ -72,6 +75,7 @@ def check_vectors(x: Tensor, name: str = "x", *, points: int | None = None, unit
         name: what the caller calls it, for the message.
         points: the least number N of points.
         unit: whether rows must have length 1 already.
+        values: whether to look at the numbers too, which makes a GPU wait, or at type and shape alone.
     Returns:
         x itself.
     Raises:
@@ -88,6 +92,8 @@ def check_vectors(x: Tensor, name: str = "x", *, points: int | None = None, unit
         fits, wanted = x.ndim >= 2 and x.shape[-2] >= points and x.shape[-1] >= 1, f"(..., N, D) with N >= {points}"
     if not fits:
         raise ValueError(f"{name} must have shape {wanted}, got {tuple(x.shape)}")
+    if not values:
+        return x
     if not torch.isfinite(x).all():
         raise ValueError(f"{name} holds NaN or infinity")
     zeros = int((x == 0).all(-1).sum())
@@ -95,7 +101,7 @@ def check_vectors(x: Tensor, name: str = "x", *, points: int | None = None, unit
         raise ValueError(f"{name} holds {zeros} zero vector(s), and a zero vector has no direction")
     if unit:
         off = float((torch.linalg.vector_norm(x.detach(), dim=-1) - 1).abs().max()) if x.numel() else 0.0
-        if off > 1e3 * torch.finfo(x.dtype).eps:
+        if off > min(1e3 * torch.finfo(x.dtype).eps, 0.1):
             raise ValueError(f"{name} must have unit rows, one has a length off by {off:.2g}; pass normalize({name})")
     return x
 
@@ -106,7 +112,7 @@ def normalize(x: Tensor, *, check: bool = True) -> Tensor:
     Args:
         x: (..., D) nonzero vectors.
         check: look for NaN and zero vectors first. False skips the look, which makes a GPU wait, for training loops;
-            a zero vector then stays zero.
+            a zero vector then stays zero, with a finite gradient.
     Returns:
         (..., D) unit vectors.
     Raises:
@@ -114,10 +120,10 @@ def normalize(x: Tensor, *, check: bool = True) -> Tensor:
     """
     if check:
         check_vectors(x)
-    tiny = torch.finfo(x.dtype).tiny
     # Divided by the largest entry first, the squares of tiny and huge vectors stay inside the range of the floats.
-    x = x / x.detach().abs().amax(-1, keepdim=True).clamp_min(tiny)
-    return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(tiny)
+    largest = x.detach().abs().amax(-1, keepdim=True)
+    x = x / torch.where(largest == 0, 1, largest)
+    return x / torch.where(largest == 0, 1, torch.linalg.vector_norm(x, dim=-1, keepdim=True))
 
 
 def uniform(
@@ -134,16 +140,20 @@ def uniform(
     Args:
         k: number of points, at least 1.
         d: dimension D of the surrounding space, at least 1 (d=1 draws from the two points -1 and +1).
-        seed: makes the draw repeatable, also across devices, since points are drawn on the CPU.
+        seed: makes the draw repeatable, also across devices, since points are drawn on the CPU; float32 and float64
+            draw different points.
         generator: a CPU torch.Generator to draw from instead.
         dtype, device: of the result.
     Returns:
         (k, d) unit rows.
     Raises:
+        TypeError: if dtype is no floating-point type.
         ValueError: if k or d is not a positive whole number, or both seed and generator are given.
     Source: Muller 1959.
     """
     k, d = whole("k", k, 1), whole("d", d, 1)
+    if not dtype.is_floating_point:
+        raise TypeError(f"dtype must be a floating-point type, got {dtype}")
     if seed is not None:
         if generator is not None:
             raise ValueError("give seed or generator, not both")
@@ -154,13 +164,27 @@ def uniform(
 # --- how far apart -------------------------------------------------------------------------------------------------
 
 
+def _same_dimension(x: Tensor, y: Tensor, names: str = "x and y") -> None:
+    """Without this look a last axis of length 1 would broadcast, and numbers would come out that mean nothing."""
+    if x.shape[-1:] != y.shape[-1:]:
+        raise ValueError(f"{names} must have the same last dimension, got shapes {tuple(x.shape)} and {tuple(y.shape)}")
+
+
+def _directions(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    check_vectors(x)
+    check_vectors(y, "y")
+    _same_dimension(x, y)
+    return normalize(x, check=False), normalize(y, check=False)
+
+
 def cosine(x: Tensor, y: Tensor) -> Tensor:
     """Cosine of the angle between x and y: (..., D), (..., D) -> (...), in [-1, 1].
 
     Raises:
-        TypeError, ValueError: see check_vectors.
+        TypeError, ValueError: see check_vectors; also if the two dimensions differ.
     """
-    return (normalize(x) * normalize(y)).sum(-1).clamp(-1, 1)
+    x, y = _directions(x, y)
+    return (x * y).sum(-1).clamp(-1, 1)
 
 
 def cosines(x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -171,8 +195,7 @@ def cosines(x: Tensor, y: Tensor | None = None) -> Tensor:
     """
     x = normalize(check_vectors(x, points=1), check=False)
     y = x if y is None else normalize(check_vectors(y, "y", points=1), check=False)
-    if x.shape[-1] != y.shape[-1]:
-        raise ValueError(f"x and y must have the same dimension, got {x.shape[-1]} and {y.shape[-1]}")
+    _same_dimension(x, y)
     return (x @ y.transpose(-1, -2)).clamp(-1, 1)
 
 
@@ -182,9 +205,10 @@ def chord(x: Tensor, y: Tensor) -> Tensor:
     With c their cosine, chord^2 = 2 - 2c.
 
     Raises:
-        TypeError, ValueError: see check_vectors.
+        TypeError, ValueError: see check_vectors; also if the two dimensions differ.
     """
-    return torch.linalg.vector_norm(normalize(x) - normalize(y), dim=-1)
+    x, y = _directions(x, y)
+    return torch.linalg.vector_norm(x - y, dim=-1)
 
 
 def angle(x: Tensor, y: Tensor) -> Tensor:
@@ -194,10 +218,10 @@ def angle(x: Tensor, y: Tensor) -> Tensor:
     and pi, where the arccos of the cosine loses half of the digits and has an infinite slope.
 
     Raises:
-        TypeError, ValueError: see check_vectors.
+        TypeError, ValueError: see check_vectors; also if the two dimensions differ.
     Source: Kahan 2006.
     """
-    x, y = normalize(x), normalize(y)
+    x, y = _directions(x, y)
     return 2 * torch.atan2(torch.linalg.vector_norm(x - y, dim=-1), torch.linalg.vector_norm(x + y, dim=-1))
 
 
@@ -205,17 +229,21 @@ def squared_chords(x: Tensor, y: Tensor) -> Tensor:
     """Squared distances between unit rows: (..., N, D), (..., M, D) -> (..., N, M), in [0, 4].
 
     In few dimensions from differences, coordinate by coordinate, which keeps the digits of close pairs; else as
-    2 - 2 cos, one matrix product.
+    2 - 2 cos, one matrix product (in x's own dtype also under autocast), whose error is a few machine epsilons.
     """
     if x.shape[-1] <= 4:
         return sum(
             (a[..., :, None] - b[..., None, :]).square() for a, b in zip(x.unbind(-1), y.unbind(-1), strict=True)
         )
-    return (2 - 2 * (x @ y.transpose(-1, -2))).clamp(0, 4)
+    with torch.autocast(x.device.type, enabled=False):
+        return (2 - 2 * (x @ y.transpose(-1, -2))).clamp(0, 4)
 
 
 def nearest(x: Tensor) -> tuple[Tensor, Tensor]:
     """Each point's nearest neighbour, in blocks of rows, so that memory grows as N and not as N^2.
+
+    In more than four dimensions neighbours whose squared distances agree to a few machine epsilons count as equally
+    near (see squared_chords), and any of them may be returned.
 
     Args:
         x: (..., N, D) directions, N >= 2.
@@ -225,9 +253,9 @@ def nearest(x: Tensor) -> tuple[Tensor, Tensor]:
         TypeError, ValueError: see check_vectors.
     """
     x = normalize(check_vectors(x, points=2), check=False)
-    n, y = x.shape[-2], x.detach()
+    n, y = x.shape[-2], x.detach().to(torch.promote_types(x.dtype, torch.float32))
     index = torch.empty(x.shape[:-1], dtype=torch.long, device=x.device)
-    for row in torch.arange(n, device=x.device).split(max(1, BLOCK // (n * math.prod(x.shape[:-2])))):
+    for row in torch.arange(n, device=x.device).split(max(1, BLOCK // max(1, n * math.prod(x.shape[:-2])))):
         square = squared_chords(y[..., row, :], y)  # (..., rows, N)
         square[..., row - row[0], row] = 5  # a point is not its own neighbour
         index[..., row] = square.argmin(-1)
@@ -254,10 +282,8 @@ def separation(x: Tensor) -> Separation:
         TypeError, ValueError: see check_vectors.
     """
     cosine_to_nearest, index = nearest(x)
-    gap = chord(x, torch.take_along_dim(x, index[..., None], dim=-2))  # (..., N)
-    smallest = gap.amin(-1)
-    theta = 2 * torch.atan2(smallest, (4 - smallest.square()).clamp_min(0).sqrt())
-    return Separation(torch.cos(theta), theta, smallest, cosine_to_nearest.mean(-1), index)
+    theta = angle(x, torch.take_along_dim(x, index[..., None], dim=-2)).amin(-1)  # (..., N) -> (...)
+    return Separation(torch.cos(theta), theta, 2 * torch.sin(theta / 2), cosine_to_nearest.mean(-1), index)
 
 
 # --- moving on the sphere ------------------------------------------------------------------------------------------
@@ -267,9 +293,10 @@ def tangent(p: Tensor, v: Tensor) -> Tensor:
     """The part of v that is tangent to the sphere at p, v - <p, v> p: unit (..., D), (..., D) -> (..., D).
 
     Raises:
-        TypeError, ValueError: if p is not made of unit vectors.
+        TypeError, ValueError: if p is not made of unit vectors, or the two dimensions differ.
     """
     check_vectors(p, "p", unit=True)
+    _same_dimension(p, v, "p and v")
     return v - (p * v).sum(-1, keepdim=True) * p
 
 
@@ -298,14 +325,17 @@ def log_map(p: Tensor, q: Tensor) -> Tensor:
         (..., D) tangent vectors at p.
     Raises:
         TypeError: if p or q is no floating-point tensor.
-        ValueError: if p or q is not made of unit vectors, or q = -p, where every direction is a shortest way.
+        ValueError: if p or q is not made of unit vectors, or q = -p (to rounding), where every direction is a shortest
+            way.
     """
+    check_vectors(p, "p", unit=True)
     check_vectors(q, "q", unit=True)
+    _same_dimension(p, q, "p and q")
+    if (chord(p, -q) <= 8 * torch.finfo(q.dtype).eps).any():
+        raise ValueError("p and q hold opposite points, between which there is no single shortest way")
     v = tangent(p, q - p)  # q - p first: near p it keeps the digits that q alone has lost
     length = torch.linalg.vector_norm(v, dim=-1, keepdim=True)
     theta = angle(p, q)[..., None]
-    if ((length == 0) & (theta > 1)).any():
-        raise ValueError("p and q hold opposite points, between which there is no single shortest way")
     return v * torch.where(length > 0, theta / length.clamp_min(torch.finfo(v.dtype).tiny), 1)
 
 
@@ -315,12 +345,22 @@ def geodesic(p: Tensor, q: Tensor, t: Tensor | float) -> Tensor:
     t = 0 gives p, t = 1 gives q, t outside [0, 1] walks on along the same great circle.
 
     Raises:
-        TypeError, ValueError: see log_map.
+        TypeError, ValueError: see log_map; also if t's last axis is not of length 1.
     """
+    if isinstance(t, Tensor) and t.ndim and t.shape[-1] != 1:
+        raise ValueError(f"t must be a number or have shape (..., 1), got {tuple(t.shape)}; try t[..., None]")
     return exp_map(p, t * log_map(p, q))
 
 
 # --- room: areas, caps and inner products --------------------------------------------------------------------------
+
+
+def _check_numbers(t: Tensor, name: str) -> None:
+    if not isinstance(t, Tensor) or not t.is_floating_point():
+        given = t.dtype if isinstance(t, Tensor) else type(t).__name__
+        raise TypeError(
+            f"{name} must be a floating-point torch.Tensor, got {given}; use torch.tensor(..., dtype=torch.float64)"
+        )
 
 
 def log_area(d: int) -> float:
@@ -345,12 +385,14 @@ def inner_density(t: Tensor, d: int) -> Tensor:
     Returns:
         the density, of t's shape.
     Raises:
+        TypeError: if t is no floating-point tensor.
         ValueError: if d is not a whole number of at least 2.
     Source: Mardia and Jupp 2000, section 9.3.
     """
     d = whole("d", d, 2)
+    _check_numbers(t, "t")
     log_scale = math.lgamma(d / 2) - math.lgamma((d - 1) / 2) - math.log(math.pi) / 2
-    inside = t.abs() <= 1
+    inside = ~(t.abs() > 1)  # NaN stays inside, and NaN
     square = torch.where(inside, t, 0).square()
     # log1p keeps the digits near t = 0; the power d = 3 needs no logarithm (0 * log 0 at t = 1).
     power = torch.zeros_like(square) if d == 3 else (d - 3) / 2 * torch.log1p(-square)
@@ -360,49 +402,43 @@ def inner_density(t: Tensor, d: int) -> Tensor:
 def cap_fraction(t: Tensor, d: int) -> Tensor:
     """The share of S^{d-1} that has an inner product of at least t with a given point.
 
-    The cap of angular radius arccos(t): half of the regularised incomplete beta function at 1 - t^2 with parameters
-    (d-1)/2 and 1/2, by its continued fraction, so that tiny caps keep their relative accuracy.
+    The cap of angular radius w = arccos(t) has the share int_0^w sin^(d-2) / int_0^pi sin^(d-2). Sine and power are
+    split off before integrating, so that tiny caps keep their relative accuracy: about 1e-12 in float64 and 1e-4 in
+    float32, up to D = 10^4 and beyond.
 
     Args:
-        t: any shape, float64 recommended; t <= -1 gives 1, t >= 1 gives 0.
+        t: any shape; t <= -1 gives 1, t >= 1 gives 0.
         d: dimension, at least 2.
     Returns:
-        the share, of t's shape, in [0, 1].
+        the share, of t's shape, in [0, 1]; its derivative is minus inner_density.
     Raises:
+        TypeError: if t is no floating-point tensor.
         ValueError: if d is not a whole number of at least 2.
-    Source: Li 2011 (the cap as a beta function); DLMF 8.17.22 (the continued fraction).
+    Source: Li 2011.
     """
     d = whole("d", d, 2)
-    t = t.clamp(-1, 1)
-    a, b, x = (d - 1) / 2, 0.5, (1 - t) * (1 + t)  # 1 - t^2 without cancellation at t = 1
-    swap = x > (a + 1) / (a + b + 2)  # where the fraction of the mirrored function converges faster
-    first, second = torch.where(swap, b, a).to(t.dtype), torch.where(swap, a, b).to(t.dtype)
-    y = torch.where(swap, t.square(), x)
-    log_front = a * torch.log(x) + b * torch.log(t.square()) - (math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b))
-    share = torch.exp(log_front) / first * _beta_fraction(first, second, y)  # I_y(first, second)
-    half = torch.where(swap, 1 - share, share) / 2
-    return torch.where(t >= 0, half, 1 - half)
+    _check_numbers(t, "t")
+    dtype, t = t.dtype, t.clamp(-1, 1).to(torch.promote_types(t.dtype, torch.float32))
+    h = torch.where(t < 0, -t, t)  # beyond the equator: what the opposite cap leaves
+    log_sine = ((torch.log1p(-h) + torch.log1p(h)) / 2).clamp_min(-1e4)  # finite at h = 1 too, for d = 2
+    half = torch.exp((d - 2) * log_sine) * _sine_integral(h, d) / (2 * _sine_integral(torch.zeros_like(h), d))
+    half = torch.where(h >= 1, 0, half)
+    return torch.where(t < 0, 1 - half, half).to(dtype)
 
 
-def _beta_fraction(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
-    """The continued fraction of the incomplete beta function, evaluated forwards (Thompson and Barnett's method)."""
-    tiny, eps = torch.finfo(x.dtype).tiny ** 0.5, torch.finfo(x.dtype).eps
-    c, value = torch.ones_like(x), torch.ones_like(x)
-    d = 1 / (1 - (a + b) * x / (a + 1))
-    value = d.clone()
-    for m in range(1, 100_000):
-        before = value
-        for term in (m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
-                     -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))):  # fmt: skip
-            d, c = 1 / _away(1 + term * d, tiny), _away(1 + term / c, tiny)
-            value = value * c * d
-        if not ((value - before).abs() > 8 * eps * value.abs()).any():  # a tighter test can wait for ever on rounding
-            return value
-    raise ArithmeticError("the continued fraction did not settle")
-
-
-def _away(x: Tensor, tiny: float) -> Tensor:
-    return torch.where(x.abs() < tiny, tiny, x)
+def _sine_integral(t: Tensor, d: int) -> Tensor:
+    """int_0^w (sin v / sin w)^(d-2) dv for w = arccos(t), t >= 0, by Gauss and Legendre's rule with 64 nodes."""
+    sine = ((1 - t) * (1 + t)).clamp_min(torch.finfo(t.dtype).tiny).sqrt()
+    cotangent, width = t / sine, torch.atan2(sine, t)
+    if d > 2:  # further than this below w the integrand is under 1e-16
+        reach = torch.clamp(40 / ((d - 2) * cotangent.detach()), max=8.6 / math.sqrt(d - 2))
+        width = torch.minimum(width, reach)
+    total = torch.zeros_like(t)
+    for node, weight in zip(*np.polynomial.legendre.leggauss(64), strict=True):
+        step = width * ((1 + node) / 2)  # v = w - step
+        fall = 2 * torch.sin(step / 2).square() + cotangent * torch.sin(step)  # 1 - sin v / sin w
+        total = total + weight / 2 * torch.exp((d - 2) * torch.log1p(-fall))
+    return width * total
 
 
 # --- maps for drawing ----------------------------------------------------------------------------------------------
@@ -415,18 +451,22 @@ def stereographic(x: Tensor) -> Tensor:
 
     Raises:
         TypeError: if x is no floating-point tensor.
-        ValueError: if x is not made of unit vectors or holds the north pole.
+        ValueError: if x is not made of unit vectors, holds the north pole, or D is 1.
     """
     check_vectors(x, unit=True)
-    if (x[..., -1] >= 1).any():
+    if x.shape[-1] < 2:
+        raise ValueError(f"stereographic needs at least 2 dimensions, got shape {tuple(x.shape)}")
+    flat, z = x[..., :-1], x[..., -1:]
+    square = flat.square().sum(-1, keepdim=True)
+    if ((square == 0) & (z > 0)).any():
         raise ValueError("x holds the north pole, which the stereographic map sends to infinity")
-    return x[..., :-1] / (1 - x[..., -1:])
+    return flat / torch.where(z > 0, square / (1 + z.abs()), 1 - z)  # both are 1 - z; near the pole the first is exact
 
 
 def inverse_stereographic(y: Tensor) -> Tensor:
     """Undo stereographic: (..., D-1) -> unit (..., D)."""
     square = y.square().sum(-1, keepdim=True)
-    return torch.cat([2 * y, square - 1], -1) / (square + 1)
+    return torch.cat([2 * y / (square + 1), 1 - 2 / (square + 1)], -1)
 
 
 def equal_area(x: Tensor) -> Tensor:
@@ -441,9 +481,11 @@ def equal_area(x: Tensor) -> Tensor:
     check_vectors(x, unit=True)
     if x.shape[-1] != 3:
         raise ValueError(f"equal_area flattens S^2, so x must have shape (..., 3), got {tuple(x.shape)}")
-    if (x[..., 2] <= -1).any():
+    flat, z = x[..., :2], x[..., 2:]
+    square = flat.square().sum(-1, keepdim=True)
+    if ((square == 0) & (z < 0)).any():
         raise ValueError("x holds the south pole, which the equal-area map spreads over the whole rim")
-    return x[..., :2] * torch.sqrt(2 / (1 + x[..., 2:]))
+    return flat * torch.sqrt(2 / torch.where(z < 0, square / (1 + z.abs()), 1 + z))  # see stereographic
 
 
 def inverse_equal_area(y: Tensor) -> Tensor:
@@ -453,6 +495,7 @@ def inverse_equal_area(y: Tensor) -> Tensor:
         ValueError: if a point lies outside the disc.
     """
     square = y.square().sum(-1, keepdim=True)
-    if (square > 4).any():
+    if (square > 4 * (1 + 1e3 * torch.finfo(y.dtype).eps)).any():  # beyond the rim by more than rounding
         raise ValueError(f"y must lie in the disc of radius 2, got a radius of {float(square.max()) ** 0.5:.4g}")
+    square = square.clamp_max(4)
     return torch.cat([y * torch.sqrt(1 - square / 4), 1 - square / 2], -1)
