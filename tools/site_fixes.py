@@ -22,6 +22,10 @@ FIXES = [
     (r'<link rel="preload" as="font"[^>]*>', ""),
     # axe, label-content-name-mismatch: the button reads "Search Ctrl+K" and is named "Search".
     (r'(<button class="btn search-button-field[^>]*) title="Search" aria-label="Search"', r"\1"),
+    # axe, aria-allowed-role and list: ARIA has given up this role; entries of a list are list items.
+    (r'role="doc-biblioentry"', 'role="listitem"'),
+    # axe, label-content-name-mismatch: a hidden cell reads "Show code cell source" and is named otherwise.
+    (r'<summary aria-label="Toggle hidden content">', "<summary>"),
     # axe, region: the logo stands in no landmark.
     (r'<div (class="bd-sidebar-primary)', r'<div role="complementary" aria-label="The book" \1'),
 ]
@@ -57,6 +61,10 @@ def docstring_to_rst(app, what, name, obj, options, lines: list[str]) -> None:
             plain = [re.sub(r"([*|\\]|(?<=\w)_(?!\w))", r"\\\1", p) for p in parts[::2]]
             parts[::2] = plain
             lines[i] = "".join(p if n % 2 == 0 else f"``{p}``" for n, p in enumerate(parts))
+    if "References:" in lines:  # one entry a line, and a list on the page
+        start = lines.index("References:") + 1
+        entries = [line for line in lines[start:] if line.strip()]
+        lines[start:] = [line.replace("    ", "    - ", 1) if line.startswith("    ") else line for line in entries]
     text = re.sub(r"^Source: *(.+(?:\n[ \t]+.+)*)", r"Source:\n    \1", "\n".join(lines), flags=re.MULTILINE)
     lines[:] = text.split("\n")
 
