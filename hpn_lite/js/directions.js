@@ -12,7 +12,8 @@ export function mount(el, options, core) {
 
   function numbers() {
     const [x, y] = arrows.map(vector), [u, v] = [x, y].map(normalize);
-    return { dot: dot(x, y), cosine: dot(u, v), angle: degrees(angle(u, v)), distance: size(add(x, y, -1)), chord: size(add(u, v, -1)) };
+    const apart = { distance: size(add(x, y, -1)), chord: size(add(u, v, -1)) };
+    return { dot: dot(x, y), cosine: dot(u, v), angle: degrees(angle(u, v)), ...apart };
   }
   let remark = '', since = null; // since: the numbers before a run of changes to one length alone
   function change(i, what) { // what: {length} or {at} or both, on the sliders' own grid
@@ -21,16 +22,24 @@ export function mount(el, options, core) {
     if (what.at !== undefined) arrows[i].at = Math.round(what.at);
     const now = numbers(), lengthOnly = arrows[i].at === before.at && arrows[i].length !== before.length;
     since = lengthOnly ? (since?.i === i ? since : { i, dot: old.dot }) : null;
-    remark = lengthOnly ? ` Only the length of ${names[i]} changed: the dot product went from ${fixed(since.dot, 4)} to ${fixed(now.dot, 4)}, the cosine stayed.` : '';
+    remark = lengthOnly ? ` Only the length of ${names[i]} changed: the dot product went from ${fixed(since.dot, 4)} ` +
+      `to ${fixed(now.dot, 4)}, the cosine stayed.` : '';
+    refresh();
+  }
+  function normaliseBoth() {
+    arrows.forEach((arrow) => { arrow.length = 1; });
+    remark = ' Both have length 1 now: the dot product is the cosine.';
+    since = null;
     refresh();
   }
   function refresh() {
     const { dot: product, cosine, angle: theta, distance, chord } = numbers();
     arrows.forEach((arrow, i) => { sliders[i].length.value = arrow.length; sliders[i].at.value = arrow.at; });
-    [fixed(product, 4), fixed(cosine, 4), `${fixed(theta, 1)}°`, fixed(distance, 4), fixed(chord, 4), fixed(2 - 2 * cosine, 4)].forEach((text, i) => tiles.set(i, text));
-    const arrowWords = arrows.map(({ length, at }, i) => `${names[i]} has length ${fixed(length, 2)} at ${at} degrees`).join(', ');
-    line.say(`${arrowWords}. Dot product ${fixed(product, 4)}, cosine ${fixed(cosine, 4)}, angle ${fixed(theta, 1)} degrees. ` +
-      `Distance of the tips ${fixed(distance, 4)}, of the directions ${fixed(chord, 4)}; its square ${fixed(chord * chord, 4)} is 2 - 2 times the cosine.${remark}`);
+    const four = (x) => fixed(x, 4), arrowWords = arrows.map(({ length, at }, i) => `${names[i]} has length ${fixed(length, 2)} at ${at} degrees`);
+    [four(product), four(cosine), `${fixed(theta, 1)}°`, four(distance), four(chord), four(2 - 2 * cosine)].forEach((t, i) => tiles.set(i, t));
+    line.say(`${arrowWords.join(', ')}. Dot product ${four(product)}, cosine ${four(cosine)}, angle ${fixed(theta, 1)} degrees. ` +
+      `Distance of the tips ${four(distance)}, of the directions ${four(chord)}; ` +
+      `its square ${four(chord * chord)} is 2 - 2 times the cosine.${remark}`);
     board.redraw();
   }
 
@@ -59,10 +68,12 @@ export function mount(el, options, core) {
     pen.globalAlpha = 0.75;
     disc([0, 0], unit, colours.ball);
     pen.globalAlpha = 1;
-    line(Array.from({ length: 121 }, (_, i) => [Math.cos((i * Math.PI) / 60), Math.sin((i * Math.PI) / 60)]), colours.muted, 1.4);
+    const arc = (r, start, sweep) => Array.from({ length: 97 }, (_, i) => start + (sweep * i) / 96).map((a) => [r * Math.cos(a), r * Math.sin(a)]);
+    line(arc(1, 0, 2 * Math.PI), colours.muted, 1.4);
     const tips = arrows.map(vector), feet = tips.map(normalize), ink = [colours.blue, colours.orange];
-    const from = (arrows[0].at * Math.PI) / 180, turn = Math.atan2(Math.sin((arrows[1].at * Math.PI) / 180 - from), Math.cos((arrows[1].at * Math.PI) / 180 - from));
-    line([[0, 0], ...Array.from({ length: 41 }, (_, i) => [0.36 * Math.cos(from + (turn * i) / 40), 0.36 * Math.sin(from + (turn * i) / 40)])], colours.muted, 1.6);
+    const from = (arrows[0].at * Math.PI) / 180, between = (arrows[1].at * Math.PI) / 180 - from;
+    const turn = Math.atan2(Math.sin(between), Math.cos(between)); // from x to y the short way
+    line(arc(0.36, from, turn), colours.muted, 1.6);
     line(tips, colours.muted, 1.6, [5, 5]);
     line(feet, colours.green, 3.2);
     pen.font = `600 ${Math.max(15, width / 25)}px system-ui, sans-serif`;
@@ -73,7 +84,8 @@ export function mount(el, options, core) {
       line([[0, 0], [dx * back, dy * back]], ink[i], 3.4);
       pen.fillStyle = ink[i];
       pen.beginPath();
-      for (const [along, across] of [[0, 0], [-0.2, 0.085], [-0.2, -0.085]]) pen.lineTo(...pixel([tip[0] + along * dx - across * dy, tip[1] + along * dy + across * dx]));
+      for (const [along, across] of [[0, 0], [-0.2, 0.085], [-0.2, -0.085]])
+        pen.lineTo(...pixel([tip[0] + along * dx - across * dy, tip[1] + along * dy + across * dx]));
       pen.fill();
       const beside = i === (turn > 0 ? 0 : 1) ? -0.17 : 0.17; // outside the angle
       pen.fillText(names[i], ...pixel([tip[0] - 0.08 * dx - beside * dy, tip[1] - 0.08 * dy + beside * dx]));
@@ -82,7 +94,8 @@ export function mount(el, options, core) {
     pen.fillStyle = colours.ink;
     pen.fillText('θ', ...pixel([0.52 * Math.cos(from + turn / 2), 0.52 * Math.sin(from + turn / 2)]));
   }
-  const board = core.canvas(el, { label: 'Two arrows x and y from the centre of the unit circle. Pull their tips, or use the sliders.', draw });
+  const label = 'Two arrows x and y from the centre of the unit circle. Pull their tips, or use the sliders.';
+  const board = core.canvas(el, { label, draw });
   board.node.classList.add('hpn-drag');
   core.dragging(board.node, {
     grab: (px, py, event) => {
@@ -99,14 +112,21 @@ export function mount(el, options, core) {
 
   // ---------------------------------------------------------------- the page
   const sliders = arrows.map((arrow, i) => ({
-    length: range({ label: `Length of ${names[i]}`, min: 0.2, max: REACH, step: 0.02, value: arrow.length, show: (v) => fixed(v, 2), input: (length) => change(i, { length }) }),
-    at: range({ label: `Direction of ${names[i]}`, min: -180, max: 180, value: arrow.at, show: (v) => `${v}°`, input: (at) => change(i, { at }) }),
+    length: range({
+      label: `Length of ${names[i]}`, min: 0.2, max: REACH, step: 0.02, value: arrow.length,
+      show: (v) => fixed(v, 2), input: (length) => change(i, { length }),
+    }),
+    at: range({
+      label: `Direction of ${names[i]}`, min: -180, max: 180, value: arrow.at,
+      show: (v) => `${v}°`, input: (at) => change(i, { at }),
+    }),
   }));
-  const tiles = core.tiles(['dot product', 'cosine', 'angle θ', 'distance of the tips', 'chord of the directions', 'chord² = 2 − 2 cosine']);
+  const tiles = core.tiles(['dot product', 'cosine', 'angle θ', 'distance of the tips', 'chord of the directions',
+    'chord² = 2 − 2 cosine']);
   const line = core.statusLine();
   core.layout(el, [board.node], [
     ...sliders.flatMap(({ length, at }) => [length.node, at.node]),
-    core.h('div', { className: 'hpn-row' }, button('Normalise both', () => { arrows.forEach((arrow) => { arrow.length = 1; }); remark = ' Both have length 1 now: the dot product is the cosine.'; refresh(); }, true)),
+    core.h('div', { className: 'hpn-row' }, button('Normalise both', normaliseBoth, true)),
     tiles.node, line.node,
   ]);
   refresh();

@@ -5,9 +5,13 @@ const TURN = 25; // seconds: it turns slowly, then comes to rest, and goes on wh
 export function mount(el, options, core) {
   const { button, calm, Descent, degrees, emptiest, fixed, range, smallestAngle, uniform, write } = core;
   let { n, seed } = options;
-  let descent = new Descent(uniform(n, 3, seed), 1), selected = -1, dragged = false, running = false, settled = false, said = false, asked = false, wind = TURN;
+  let descent = new Descent(uniform(n, 3, seed), 1), selected = -1, dragged = false;
+  let running = false, asked = false, settled = false, said = false, wind = TURN;
 
-  const words = () => `${n} points, the closest two ${fixed(degrees(smallestAngle(descent.points)), 1)} degrees apart, ${settled ? 'at rest' : running ? 'moving' : 'paused'}.`;
+  const words = () => {
+    const apart = fixed(degrees(smallestAngle(descent.points)), 1), mood = settled ? 'at rest' : running ? 'moving' : 'paused';
+    return `${n} points, the closest two ${apart} degrees apart, ${mood}.`;
+  };
   function refresh() {
     write(go, running ? 'Pause' : 'Start');
     line.say(words(), 600);
@@ -29,6 +33,7 @@ export function mount(el, options, core) {
     selected = -1;
     set(points.slice(0, n));
   };
+  const shuffle = () => { seed += 1; selected = -1; set(uniform(n, 3, seed)); };
   const run = (on) => { running = on; wind = TURN; if (on) start(); refresh(); };
   const start = core.clock(el, (seconds) => {
     if (!running) return false;
@@ -44,14 +49,20 @@ export function mount(el, options, core) {
   const go = button('Start', () => { asked = true; run(!running); }, true);
   const line = core.statusLine();
   const ball = core.sphere(el, core, {
-    label: 'Sphere with points that repel each other. Keys: N chooses a point, arrows move it or turn the sphere, Space starts and pauses.',
+    label: 'Sphere with points that repel each other. Keys: N chooses a point, arrows move it or turn the sphere, ' +
+      'Space starts and pauses.',
     scene: () => ({ points: descent.points, selected, cap: smallestAngle(descent.points) / 2 }),
     grabbed: (i) => { selected = i; dragged = true; descent.held = i; },
     moved: (i, p) => { if (!running && !asked) run(true); set(descent.points.map((q, j) => (j === i ? p : q))); },
     dropped: () => { dragged = false; selected = -1; set(descent.points); },
     key: (event, arrow) => {
       if (event.key === ' ') { asked = true; run(!running); return true; }
-      if (event.key.toLowerCase() === 'n') { selected = (selected + 1) % n; ball.face(descent.points[selected]); refresh(); return true; }
+      if (event.key.toLowerCase() === 'n') {
+        selected = (selected + 1) % n;
+        ball.face(descent.points[selected]);
+        refresh();
+        return true;
+      }
       if (event.key === 'Escape') { selected = -1; refresh(); return true; }
       if (!arrow || selected < 0) return false;
       set(descent.points.map((q, j) => (j === selected ? ball.nudge(q, arrow, 0.12) : q)));
@@ -59,10 +70,12 @@ export function mount(el, options, core) {
     },
   });
   core.layout(el, [ball.node], [
-    count.node, core.h('div', { className: 'hpn-row' }, go, button('Shuffle', () => { seed += 1; selected = -1; set(uniform(n, 3, seed)); })),
-    line.node, core.hint('Pull a point: the others make room. The discs are as large as they can be without overlapping. Drag beside the points to turn the sphere.'),
+    count.node, core.h('div', { className: 'hpn-row' }, go, button('Shuffle', shuffle)), line.node,
+    core.hint('Pull a point: the others make room. The discs are as large as they can be without overlapping. ' +
+      'Drag beside the points to turn the sphere.'),
   ], 'hpn-middle');
   run(!calm()); // who asked for less motion starts it by hand
 
-  return { state: () => ({ n, seed, points: descent.points, smallest: degrees(smallestAngle(descent.points)), running, settled, selected, view: ball.view() }) };
+  const smallest = () => degrees(smallestAngle(descent.points));
+  return { state: () => ({ n, seed, points: descent.points, smallest: smallest(), running, settled, selected, view: ball.view() }) };
 }

@@ -1,7 +1,8 @@
 // Room on a high-dimensional sphere: how the inner products of random directions gather around zero as D grows, how
 // close the closest of K random directions come, and how little of the sphere a cap holds.
 
-const SIZES = [2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160, 200, 256, 320, 400, 512, 640, 800, 1000];
+const SIZES = [2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 32, 40, 50, 64, 80, 100, 128, 160, 200]; // of K; D goes on:
+const LARGER = [256, 320, 400, 512, 640, 800, 1000];
 
 export function mount(el, options, core) {
   const { button, checkbox, density, dot, fixed, logCap, medianLargest, range, uniform } = core;
@@ -28,9 +29,12 @@ export function mount(el, options, core) {
 
   function refresh() {
     const { pairs, spread, largest, expected, cap_log10: cap } = numbers();
-    [fixed(1 / Math.sqrt(d), 4), fixed(spread, 4), fixed(largest, 4), fixed(expected, 4), share(cap)].forEach((text, i) => tiles.set(i, text));
-    line.say(`D = ${d}, K = ${k}: ${pairs} ${pairs === 1 ? 'pair' : 'pairs'}, spread of the cosines ${fixed(spread, 4)} where 1 over root D is ${fixed(1 / Math.sqrt(d), 4)}. ` +
-      `Largest cosine in absolute value ${fixed(largest, 4)}; half of all draws exceed about ${fixed(expected, 4)}. A cap of ${angle} degrees holds ${share(cap)} of the sphere.`);
+    const four = (x) => fixed(x, 4), one = four(1 / Math.sqrt(d));
+    [one, four(spread), four(largest), four(expected), share(cap)].forEach((text, i) => tiles.set(i, text));
+    line.say(`D = ${d}, K = ${k}: ${pairs} ${pairs === 1 ? 'pair' : 'pairs'}, ` +
+      `spread of the cosines ${four(spread)} where 1 over root D is ${one}. ` +
+      `Largest cosine in absolute value ${four(largest)}; half of all draws exceed about ${four(expected)}. ` +
+      `A cap of ${angle} degrees holds ${share(cap)} of the sphere.`);
     board.redraw();
   }
 
@@ -38,7 +42,8 @@ export function mount(el, options, core) {
   function draw(pen, width, height, colours) {
     const reach = zoom ? Math.min(1, 5 / Math.sqrt(d)) : 1, left = 10, right = width - 10, bottom = height - 26, top = 12;
     const tallest = Math.max(1.15, 1.3 * density(0, d));
-    const X = (t) => left + ((t + reach) / (2 * reach)) * (right - left), Y = (p) => bottom - (Math.min(p, tallest) / tallest) * (bottom - top);
+    const X = (t) => left + ((t + reach) / (2 * reach)) * (right - left);
+    const Y = (p) => bottom - (Math.min(p, tallest) / tallest) * (bottom - top);
     const clip = (t) => Math.max(-reach, Math.min(reach, t));
     const rule = (t, colour, dash, high) => {
       if (Math.abs(t) > reach) return;
@@ -94,28 +99,39 @@ export function mount(el, options, core) {
     const say = (text, t, y, colour) => {
       if (Math.abs(t) > reach) return;
       const half = pen.measureText(text).width / 2;
+      const at = Math.max(left, Math.min(right - 2 * half, X(t) - half));
+      pen.strokeStyle = colours.paper; // a rim of paper, so that words stay readable over bars and lines
+      pen.lineWidth = 4;
+      pen.lineJoin = 'round';
+      pen.strokeText(text, at, y);
       pen.fillStyle = colour;
-      pen.fillText(text, Math.max(left, Math.min(right - 2 * half, X(t) - half)), y);
+      pen.fillText(text, at, y);
     };
     for (const t of [-1, -0.5, 0, 0.5, 1]) say(fixed(t * reach, reach < 1 ? 2 : 1), t * reach, height - 9, colours.muted);
     say('1/√D', one, top + 2, colours.muted);
     say('largest', Math.min(largest, reach * 0.97), bottom - 0.3 * (bottom - top) - 6, colours.orange);
     say(`cos ${angle}°`, edge, bottom - 0.62 * (bottom - top) - 6, colours.green);
   }
-  const board = core.canvas(el, { aspect: '2', label: 'Density of the inner product of two random directions, with the pairs of one draw as a histogram. The numbers are in the text below.', draw });
+  const label = 'Density of the inner product of two random directions, with the pairs of one draw as a histogram. ' +
+    'The numbers are in the text below.';
+  const board = core.canvas(el, { aspect: 2, label, draw });
   board.node.style.minHeight = '200px';
 
   // ---------------------------------------------------------------- the page
   const ladder = (label, values, value, input) => { // a slider over a list of sizes
     const all = [...new Set([...values, value])].sort((a, b) => a - b);
-    return range({ label, min: 0, max: all.length - 1, value: all.indexOf(value), show: (i) => String(all[i]), input: (i) => input(all[i]) });
+    const show = (i) => String(all[i]);
+    return range({ label, min: 0, max: all.length - 1, value: all.indexOf(value), show, input: (i) => input(all[i]) });
   };
-  const tiles = core.tiles(['1/√D', 'spread of the cosines', 'largest |cosine|', 'half of draws exceed', 'share within the cap']);
+  const dimension = ladder('Dimension D', [...SIZES, ...LARGER], d, (value) => { d = value; sample(); });
+  const number = ladder('Number of random directions K', SIZES, k, (value) => { k = value; sample(); });
+  const width = range({
+    label: 'Angle of the cap', min: 5, max: 90, value: angle, show: (v) => `${v}°`, input: (value) => { angle = value; refresh(); },
+  });
+  const tiles = core.tiles(['1/√D', 'spread of the cosines', 'largest |cosine|', 'half of draws exceed', 'share in the cap']);
   const line = core.statusLine();
   core.layout(el, [board.node], [
-    ladder('Dimension D', SIZES, d, (value) => { d = value; sample(); }).node,
-    ladder('Number of random directions K', SIZES.filter((size) => size <= 200), k, (value) => { k = value; sample(); }).node,
-    range({ label: 'Angle of the cap', min: 5, max: 90, value: angle, show: (v) => `${v}°`, input: (value) => { angle = value; refresh(); } }).node,
+    dimension.node, number.node, width.node,
     core.h('div', { className: 'hpn-row' }, button('New draw', () => { seed += 1; sample(); }, true),
       checkbox({ label: 'Zoom to ±5/√D', checked: zoom, input: (on) => { zoom = on; refresh(); } }).node),
     tiles.node, line.node,

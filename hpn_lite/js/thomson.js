@@ -3,29 +3,36 @@
 const MOVE = 0.09, FINE = 0.02; // radians per arrow key, with Shift
 
 export function mount(el, options, core) {
-  const { button, calm, checkbox, Descent, degrees, emptiest, fixed, neighbours, range, riesz, select, smallestAngle, uniform, write } = core;
+  const { button, calm, checkbox, Descent, degrees, emptiest, fixed, neighbours, range, riesz, select } = core;
+  const { smallestAngle, uniform, write } = core;
   let { n, s, seed } = options;
   let points = uniform(n, 3, seed), descent = new Descent(points, s);
-  let running = false, settled = false, selected = -1, dragged = false, holdUntil = 0, edges = [], shown = options.neighbours, discs = options.discs;
+  let running = false, settled = false, selected = -1, dragged = false, holdUntil = 0;
+  let edges = [], shown = options.neighbours, discs = options.discs;
   const best = new Map(); // lowest energy seen here, by n and s: something to hunt for where nothing is published
 
   // ---------------------------------------------------------------- what the page says
   const numbers = () => { // options.known: for some s, where the values are from and the value for each n
-    const energy = riesz(points, s).energy, known = options.known[s]?.values[n], angle = degrees(smallestAngle(points));
-    return { energy, known, gap: known === undefined ? undefined : (100 * (energy - known)) / Math.abs(known), smallest: angle };
+    const energy = riesz(points, s).energy, known = options.known[s]?.values[n];
+    const gap = known === undefined ? undefined : (100 * (energy - known)) / Math.abs(known);
+    return { energy, known, gap, smallest: degrees(smallestAngle(points)) };
   };
   const counts = () => { // how many points have 3, 4, 5, ... neighbours
     const degree = points.map((_, i) => edges.filter((edge) => edge.includes(i)).length);
-    return { degree, list: [...new Set(degree)].sort((a, b) => a - b).map((d) => [d, degree.filter((x) => x === d).length]) };
+    const kinds = [...new Set(degree)].sort((a, b) => a - b);
+    return { degree, list: kinds.map((d) => [d, degree.filter((x) => x === d).length]) };
   };
   const percent = (gap) => (Math.abs(gap) < 5e-5 ? '0.00' : fixed(gap, gap < 0.01 ? 4 : 2));
-  const place = (p) => `latitude ${fixed(degrees(Math.asin(p[2])), 0)}, longitude ${fixed(degrees(Math.atan2(p[1], p[0])), 0)} degrees`;
+  const place = ([x, y, z]) =>
+    `latitude ${fixed(degrees(Math.asin(z)), 0)}, longitude ${fixed(degrees(Math.atan2(y, x)), 0)} degrees`;
 
   function words() {
     const { energy, known, gap, smallest } = numbers();
-    const compared = known === undefined ? 'no published value' : `${options.known[s].words} ${fixed(known, 6)} (gap ${percent(gap)}%)`;
+    const value = () => `${options.known[s].words} ${fixed(known, 6)} (gap ${percent(gap)}%)`;
+    const compared = known === undefined ? 'no published value' : value();
     const mood = settled ? 'settled' : running ? 'flowing' : 'paused';
-    let text = `${n} points, s = ${s}: energy ${fixed(energy, 6)}, ${compared}, smallest angle ${fixed(smallest, 2)} degrees, ${mood}.`;
+    let text = `${n} points, s = ${s}: energy ${fixed(energy, 6)}, ${compared}, `;
+    text += `smallest angle ${fixed(smallest, 2)} degrees, ${mood}.`;
     if (shown) text += ` Neighbours: ${counts().list.map(([d, many]) => `${many} with ${d}`).join(', ')}.`;
     if (selected >= 0) text += ` Point ${selected + 1} chosen, ${place(points[selected])}.`;
     return text;
@@ -35,17 +42,18 @@ export function mount(el, options, core) {
     edges = shown ? neighbours(points) : [];
     const { energy, known, gap, smallest } = numbers(), key = `${n} ${s}`;
     if (settled && !(best.get(key) <= energy)) best.set(key, energy);
-    const record = best.get(key);
+    const record = best.get(key), reached = settled && energy - record < 1e-9 * Math.abs(record);
     tiles.set(0, fixed(energy, 6));
     tiles.set(1, known === undefined ? 'none published' : fixed(known, 6));
     tiles.set(2, known === undefined ? '–' : `${percent(gap)}%`, gap < 5e-5);
     tiles.set(3, `${fixed(smallest, 2)}°`);
-    tiles.set(4, record === undefined ? '–' : fixed(record, 6), record !== undefined && settled && energy - record < 1e-9 * Math.abs(record));
+    tiles.set(4, record === undefined ? '–' : fixed(record, 6), reached);
     count.value = n;
     write(go, running ? 'Pause' : 'Run');
     less.disabled = n <= 2;
     more.disabled = n >= 64;
-    ball.name(`Sphere with ${n} points${selected < 0 ? '' : `, point ${selected + 1} chosen`}. Keys: N and P choose a point, arrows move it or turn the sphere, A adds, Delete removes, Space runs.`);
+    ball.name(`Sphere with ${n} points${selected < 0 ? '' : `, point ${selected + 1} chosen`}. Keys: N and P choose a ` +
+      'point, arrows move it or turn the sphere, A adds, Delete removes, Space runs.');
     if (speak) line.say(words());
     ball.redraw();
   }
@@ -60,7 +68,12 @@ export function mount(el, options, core) {
     refresh();
   }
   const replace = (i, p) => { points = points.map((q, j) => (j === i ? p : q)); changed(); };
-  const insert = (p) => { if (n >= 64) return; points = [...points, p ?? emptiest(points)]; selected = points.length - 1; changed(); };
+  const insert = (p) => {
+    if (n >= 64) return;
+    points = [...points, p ?? emptiest(points)];
+    selected = points.length - 1;
+    changed();
+  };
   const remove = () => {
     if (n <= 2) return;
     const gone = selected < 0 ? n - 1 : selected;
@@ -123,8 +136,8 @@ export function mount(el, options, core) {
         return true;
       }
       const act = {
-        n: () => choose((selected + 1) % n), p: () => choose((selected + n) % n === 0 || selected < 0 ? n - 1 : selected - 1),
-        a: () => insert(), Insert: () => insert(), Delete: remove, Backspace: remove, Escape: () => choose(-1), ' ': () => run(),
+        n: () => choose((selected + 1) % n), p: () => choose(selected > 0 ? selected - 1 : n - 1), Escape: () => choose(-1),
+        a: () => insert(), Insert: () => insert(), Delete: remove, Backspace: remove, ' ': () => run(),
       }[name];
       act?.();
       return Boolean(act);
@@ -142,11 +155,13 @@ export function mount(el, options, core) {
       checkbox({ label: 'Neighbours', checked: shown, input: (on) => { shown = on; refresh(); } }).node,
       checkbox({ label: 'Discs that just fit', checked: discs, input: (on) => { discs = on; ball.redraw(); } }).node),
     tiles.node, line.node,
-    core.hint('Drag a point, tap the sphere to add one, drag beside the points to turn it. On the sphere, keys: ', ['N'], ' ', ['P'],
-      ' choose, ', ['arrows'], ' move or turn, ', ['A'], ' add, ', ['Del'], ' remove, ', ['Space'], ' run.'),
+    core.hint('Drag a point, tap the sphere to add one, drag beside the points to turn it. On the sphere, keys: ',
+      ['N'], ' ', ['P'], ' choose, ', ['arrows'], ' move or turn, ', ['A'], ' add, ', ['Del'], ' remove, ', ['Space'], ' run.'),
   ]);
   refresh();
   if (options.run && !calm()) run(true);
 
-  return { state: () => ({ n, s, seed, points, selected, running, settled, ...numbers(), view: ball.view(), neighbours: shown ? Object.fromEntries(counts().list) : null }) };
+  const degreesFound = () => (shown ? Object.fromEntries(counts().list) : null);
+  const state = () => ({ n, s, seed, points, selected, running, settled, neighbours: degreesFound(), view: ball.view() });
+  return { state: () => ({ ...state(), ...numbers() }) };
 }

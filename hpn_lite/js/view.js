@@ -30,7 +30,8 @@ export function range({ label, min, max, step = 1, value, show = String, input }
 }
 
 export function select({ label, choices, value, input }) { // choices: [[value, words], ...]
-  const field = h('select', { onchange: () => input(+field.value) }, ...choices.map(([v, words]) => h('option', { value: v }, words)));
+  const options = choices.map(([v, words]) => h('option', { value: v }, words));
+  const field = h('select', { onchange: () => input(+field.value) }, ...options);
   field.value = value;
   return { node: h('label', { className: 'hpn-field' }, h('span', {}, label), field), field };
 }
@@ -43,7 +44,10 @@ export function checkbox({ label, checked, input }) {
 
 export function tiles(names) { // live numbers for the eye; the status line says the same in words
   const cells = names.map((name) => h('div', { className: 'hpn-tile' }, h('span', {}, name), h('b', {}, '–')));
-  const set = (i, text, good = false) => { write(cells[i].lastChild, text); cells[i].classList.toggle('hpn-good', good); };
+  const set = (i, text, good = false) => {
+    write(cells[i].lastChild, text);
+    cells[i].classList.toggle('hpn-good', good);
+  };
   return { node: h('div', { className: 'hpn-tiles hpn-all' }, ...cells), set };
 }
 
@@ -65,19 +69,23 @@ export const hint = (...parts) => // words and keys: hint('Press ', ['N'], ' for
   h('p', { className: 'hpn-hint hpn-all' }, ...parts.map((part) => (Array.isArray(part) ? h('kbd', {}, part[0]) : part)));
 
 export const calm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
-export const fixed = (x, digits) => (Math.abs(x) < 1e7 ? x.toFixed(digits) : x.toExponential(digits)).replace(/^-(0(\.0*)?)$/, '$1');
+export const fixed = (x, digits) => // a number in words: no -0.00, and no row of twenty digits
+  (Math.abs(x) < 1e7 ? x.toFixed(digits) : x.toExponential(digits)).replace(/^-(0(\.0*)?)$/, '$1');
 export const degrees = (radians) => (radians * 180) / Math.PI;
 
 // ---------------------------------------------------------------- theme, canvas, time
+const COLOURS = ['ink', 'muted', 'paper', 'line', 'blue', 'orange', 'green', 'ball', 'shade'];
+
 // Follows the book's switch (data-theme on <html>), JupyterLab's, Colab's, or the system's. Colours come from CSS.
 export function theme(el, changed) {
   const system = matchMedia('(prefers-color-scheme: dark)'), colours = {};
   const read = () => {
-    const { documentElement: root, body } = document, jupyter = { true: 'light', false: 'dark' }[body.dataset.jpThemeLight];
-    const named = [root.dataset.theme, jupyter, root.getAttribute('theme')].find((name) => name === 'light' || name === 'dark');
+    const { documentElement: root, body } = document;
+    const jupyter = { true: 'light', false: 'dark' }[body.dataset.jpThemeLight];
+    const named = [root.dataset.theme, jupyter, root.getAttribute('theme')].find((x) => x === 'light' || x === 'dark');
     el.dataset.mode = named || (system.matches ? 'dark' : 'light');
     const css = getComputedStyle(el);
-    for (const name of ['ink', 'muted', 'paper', 'line', 'blue', 'orange', 'green', 'ball', 'shade']) colours[name] = css.getPropertyValue(`--lab-${name}`).trim();
+    for (const name of COLOURS) colours[name] = css.getPropertyValue(`--lab-${name}`).trim();
     changed();
   };
   const watch = new MutationObserver(read);
@@ -114,11 +122,17 @@ export function clock(el, tick) {
   let frame = 0, last = 0, seen = true, wanted = false;
   const run = (now) => {
     frame = 0;
-    wanted = tick(Math.min(Math.max((now - last) / 1000, 0.004), 0.05)); // the first frame may come with a time before `last`
+    const seconds = (now - last) / 1000; // below 0 when the first frame is stamped before `last`, large after a pause
+    wanted = tick(Math.min(Math.max(seconds, 0.004), 0.05));
     last = now;
     if (wanted && seen) frame = requestAnimationFrame(run);
   };
-  const start = () => { wanted = true; if (seen && !frame) { last = performance.now(); frame = requestAnimationFrame(run); } };
+  const start = () => {
+    wanted = true;
+    if (!seen || frame) return;
+    last = performance.now();
+    frame = requestAnimationFrame(run);
+  };
   new IntersectionObserver(([entry]) => { seen = entry.isIntersecting; if (seen && wanted) start(); }).observe(el);
   return start;
 }
@@ -127,8 +141,12 @@ export function clock(el, tick) {
 // pointer hardly moved. A finger on something grabbed does not scroll the page; a finger elsewhere still does.
 export function dragging(node, { grab, drag, drop, tap }) {
   let held = null, start = null, last = null, far = false;
-  const where = (event) => { const box = node.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
-  node.addEventListener('touchstart', (event) => { if (grab(...where(event.touches[0]), { pointerType: 'touch' }) !== null) event.preventDefault(); }, { passive: false });
+  const where = ({ clientX, clientY }) => {
+    const box = node.getBoundingClientRect();
+    return [clientX - box.left, clientY - box.top];
+  };
+  const still = (event) => grab(...where(event.touches[0]), { pointerType: 'touch' }) !== null && event.preventDefault();
+  node.addEventListener('touchstart', still, { passive: false }); // comes after pointerdown, and only asks
   node.addEventListener('pointerdown', (event) => {
     if (event.button) return;
     start = last = where(event);
@@ -164,8 +182,9 @@ const GRATICULE = [-60, -30, 0, 30, 60].map((lat) => {
   return ring(72, (a) => [c * Math.cos(a), s * Math.cos(a), Math.sin(a)]);
 }));
 
-// scene(): {points, selected, edges, cap, colour(i, colours)}; cap: the angular radius of a disc around every point. Handlers, all optional: grabbed(i), moved(i, point),
-// dropped(i), tapped(i or -1, point), key(event) -> true when it was used. Without `moved` the points cannot be dragged.
+// scene(): {points, selected, edges, cap, colour(i, colours)}; cap: the angular radius of a disc around every point.
+// Handlers, all optional: grabbed(i), moved(i, point), dropped(i), tapped(i or -1, point), key(event, arrow) -> true when
+// it was used. Without `moved` the points cannot be dragged.
 export function sphere(el, core, { label, scene, grabbed, moved, dropped, tapped, key }) {
   const { dot, cross, normalize, add } = core;
   // rows: the screen's right, up and towards-the-viewer axes in the coordinates of the points
@@ -211,8 +230,9 @@ export function sphere(el, core, { label, scene, grabbed, moved, dropped, tapped
   function draw(pen, w, _, colours) {
     width = w;
     radius = 0.46 * w;
-    const { points, selected = -1, edges = [], cap = 0, colour = (i) => (i === selected ? colours.orange : colours.blue) } = scene(), middle = w / 2;
-    const light = pen.createRadialGradient(middle - 0.35 * radius, middle - 0.4 * radius, 0.1 * radius, middle, middle, radius);
+    const plain = (i) => (i === selected ? colours.orange : colours.blue), middle = w / 2, bright = middle - 0.37 * radius;
+    const { points, selected = -1, edges = [], cap = 0, colour = plain } = scene();
+    const light = pen.createRadialGradient(bright, bright, 0.1 * radius, middle, middle, radius);
     light.addColorStop(0, colours.ball);
     light.addColorStop(1, colours.shade);
     pen.fillStyle = light;
@@ -226,10 +246,12 @@ export function sphere(el, core, { label, scene, grabbed, moved, dropped, tapped
     pen.arc(middle, middle, radius, 0, 7);
     pen.stroke();
     if (cap) points.forEach((p, i) => { // what lies behind the rim is folded onto the rim
-      const v = seen(p), side = normalize(Math.abs(v[2]) < 0.9 ? [-v[1], v[0], 0] : [0, -v[2], v[1]]), other = cross(v, side);
+      const v = seen(p), side = normalize(Math.abs(v[2]) < 0.9 ? [-v[1], v[0], 0] : [0, -v[2], v[1]]);
+      const other = cross(v, side), middle = v.map((c) => c * Math.cos(cap));
       if (v[2] < -Math.sin(cap)) return;
+      const edge = (a) => add(add(middle, side, Math.sin(cap) * Math.cos(a)), other, Math.sin(cap) * Math.sin(a));
       pen.beginPath();
-      for (const [x, y, z] of ring(48, (a) => v.map((c, j) => Math.cos(cap) * c + Math.sin(cap) * (Math.cos(a) * side[j] + Math.sin(a) * other[j])))) {
+      for (const [x, y, z] of ring(48, edge)) {
         const r = z < 0 ? Math.hypot(x, y) : 1;
         pen.lineTo(...pixel([x / r, y / r]));
       }
@@ -277,10 +299,17 @@ export function sphere(el, core, { label, scene, grabbed, moved, dropped, tapped
     return best;
   };
   dragging(board.node, {
-    grab: (x, y, event) => { const i = moved ? hit(x, y, event.pointerType === 'touch' ? 26 : 16) : -1; if (i >= 0 && event.type) grabbed?.(i); return i < 0 ? null : i; },
+    grab: (x, y, { pointerType, type }) => {
+      const i = moved ? hit(x, y, pointerType === 'touch' ? 26 : 16) : -1;
+      if (i >= 0 && type) grabbed?.(i); // without a type it was only a question
+      return i < 0 ? null : i;
+    },
     drag: (i, x, y, dx, dy) => (i === null ? turn(dx / radius, dy / radius) : moved(i, under(x, y))),
     drop: (i) => i !== null && dropped?.(i),
-    tap: (i, x, y) => { if (i !== null || Math.hypot(x - width / 2, y - width / 2) < radius) tapped?.(i ?? -1, under(x, y)); },
+    tap: (i, x, y) => {
+      const inside = Math.hypot(x - width / 2, y - width / 2) < radius;
+      if (i !== null || inside) tapped?.(i ?? -1, under(x, y));
+    },
   });
   const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   board.node.addEventListener('keydown', (event) => {
