@@ -77,7 +77,7 @@ export function mount(el, options, core) {
     line(tips, colours.muted, 1.6, [5, 5]);
     line(feet, colours.green, 3.2);
     pen.font = `600 ${Math.max(15, width / 25)}px system-ui, sans-serif`;
-    pen.textAlign = pen.textBaseline = 'center';
+    pen.textAlign = 'center';
     pen.textBaseline = 'middle';
     tips.forEach((tip, i) => {
       const [dx, dy] = feet[i], back = Math.max(0, arrows[i].length - 0.16);
