@@ -80,7 +80,9 @@ class Visit:
         self.page = self.context.new_page()
         self.page.set_default_timeout(60_000)  # machines differ; a passing test never waits for it
         self.page.on("pageerror", lambda error: self.errors.append(f"page error: {error}"))
-        self.page.on("console", lambda m: self.errors.append(f"console: {m.text}") if m.type == "error" else None)
+        self.page.on(
+            "console", lambda m: self.errors.append(f"console: {m.text}") if m.type in ("error", "warning") else None
+        )
         self.context.route(lambda url: not url.startswith(("file:", "data:", "blob:", "http://127.0.0.1")), self._stop)
         self.page.goto(url)
         # Formulas are set after the page has loaded, and change its height.
