@@ -62,7 +62,7 @@ __all__ = [
     "inverse_equal_area",
 ]
 
-BLOCK = 1 << 22  # pairs held at once by the sums over all pairs: 32 MiB in float64
+BLOCK = 1 << 20  # pairs held at once by the sums over all pairs: 8 MiB in float64, of which autograd keeps about ten
 
 
 def check_vectors(
@@ -232,9 +232,8 @@ def squared_chords(x: Tensor, y: Tensor) -> Tensor:
     2 - 2 cos, one matrix product (in x's own dtype also under autocast), whose error is a few machine epsilons.
     """
     if x.shape[-1] <= 4:
-        return sum(
-            (a[..., :, None] - b[..., None, :]).square() for a, b in zip(x.unbind(-1), y.unbind(-1), strict=True)
-        )
+        gaps = [a[..., :, None] - b[..., None, :] for a, b in zip(x.unbind(-1), y.unbind(-1), strict=True)]
+        return sum((gap.square() for gap in gaps[1:]), gaps[0].square())
     with torch.autocast(x.device.type, enabled=False):
         return (2 - 2 * (x @ y.transpose(-1, -2))).clamp(0, 4)
 
@@ -431,7 +430,7 @@ def _sine_integral(t: Tensor, d: int) -> Tensor:
     sine = ((1 - t) * (1 + t)).clamp_min(torch.finfo(t.dtype).tiny).sqrt()
     cotangent, width = t / sine, torch.atan2(sine, t)
     if d > 2:  # further than this below w the integrand is under 1e-16
-        reach = torch.clamp(40 / ((d - 2) * cotangent.detach()), max=8.6 / math.sqrt(d - 2))
+        reach = torch.clamp(40 / ((d - 2) * cotangent.detach().abs()), max=8.6 / math.sqrt(d - 2))
         width = torch.minimum(width, reach)
     total = torch.zeros_like(t)
     for node, weight in zip(*np.polynomial.legendre.leggauss(64), strict=True):
