@@ -80,14 +80,16 @@ class Visit:
         self.page = self.context.new_page()
         self.page.set_default_timeout(60_000)  # machines differ; a passing test never waits for it
         self.page.on("pageerror", lambda error: self.errors.append(f"page error: {error}"))
-        self.page.on(
-            "console", lambda m: self.errors.append(f"console: {m.text}") if m.type in ("error", "warning") else None
-        )
+        self.page.on("console", self._hear)
         self.context.route(lambda url: not url.startswith(("file:", "data:", "blob:", "http://127.0.0.1")), self._stop)
         self.page.goto(url)
         # Formulas are set after the page has loaded, and change its height.
         self.page.evaluate("() => window.MathJax?.startup?.promise?.then(() => true)")
         self.page.evaluate("() => document.fonts.ready.then(() => true)")
+
+    def _hear(self, message) -> None:
+        if message.type in ("error", "warning"):
+            self.errors.append(f"console: {message.text}")
 
     def _stop(self, route) -> None:
         self.requests.append(route.request.url)

@@ -187,6 +187,7 @@ def execute(path: Path, root: Path = ROOT, timeout: int = TIMEOUT) -> float:
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],  # kernels warn at every start that they use the local network
     )
     start = time.perf_counter()
     try:
