@@ -232,8 +232,10 @@ def squared_chords(x: Tensor, y: Tensor) -> Tensor:
     2 - 2 cos, one matrix product (in x's own dtype also under autocast), whose error is a few machine epsilons.
     """
     if x.shape[-1] <= 4:
-        gaps = [a[..., :, None] - b[..., None, :] for a, b in zip(x.unbind(-1), y.unbind(-1), strict=True)]
-        return sum((gap.square() for gap in gaps[1:]), gaps[0].square())
+        square = (x[..., :, None, 0] - y[..., None, :, 0]).square()
+        for i in range(1, x.shape[-1]):
+            square = square + (x[..., :, None, i] - y[..., None, :, i]).square()
+        return square
     with torch.autocast(x.device.type, enabled=False):
         return (2 - 2 * (x @ y.transpose(-1, -2))).clamp(0, 4)
 
