@@ -72,6 +72,7 @@ export function mount(el, options, core) {
     if (n >= 64) return;
     points = [...points, p ?? emptiest(points)];
     selected = points.length - 1;
+    ball.face(points[selected]);
     changed();
   };
   const remove = () => {
