@@ -1,156 +1,140 @@
 """Where to put K points on the sphere S^{D-1}, so that they keep well apart.
 
-Formulas first (circle, simplex, cross-polytope), random points next, then points that push each other apart.
-Every function returns (K, D) unit rows in float64.
+Formulas first (circle, simplex, cross_polytope), random points next (uniform), then points that push each other
+apart (thomson, tammes, uniformity), and `best_prototypes`, which takes whatever is best. Sets are (K, D) unit rows.
 
     >>> from hpn_lite import energy, points
     >>> x = points.thomson(12)                      # the icosahedron
     >>> round(float(energy.riesz(x, s=1, reduction="sum")), 6)
     49.165253
 
-Sources: the docstrings name them; the searches follow the book's chapters 3 and 4.
+The functions live in three files, all offered here: formulas, solvers, codes.
 """
 
 import math
 import time
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from hpn_lite import descent
-from hpn_lite.sphere import uniform, whole
+from . import codes, descent, fused, packing, reference
+from .formulas import circle, cross_polytope, simplex
+from .solvers import check_target, deadline_in, hpn_prototypes, tammes, thomson, uniformity
+from .sphere import largest_cosine_bound, uniform, whole
+
+__all__ = [
+    "Prototypes",
+    "best_prototypes",
+    "circle",
+    "cross_polytope",
+    "hpn_prototypes",
+    "simplex",
+    "tammes",
+    "thomson",
+    "uniform",
+    "uniformity",
+]
 
 
-def circle(k: int) -> Tensor:
-    """k points on the circle at equal steps, the best in the plane for every energy.
+class Prototypes(NamedTuple):
+    """What `best_prototypes` found, and how good it can be said to be.
+
+    points: (k, dim) unit rows; construction: what they are; largest_cosine: of their closest pair; bound, bound_name:
+    no k points in dim dimensions have a smaller one; gap: largest_cosine - bound, so how far from optimal they are at
+    most; seconds: the time it took.
+    """
+
+    points: Tensor
+    construction: str
+    largest_cosine: float
+    bound: float
+    bound_name: str
+    gap: float
+    seconds: float
+
+
+def best_prototypes(
+    k: int,
+    dim: int,
+    *,
+    seed: int = 0,
+    seconds: float = 30.0,
+    target: float | None = None,
+    progress: bool = False,
+    device: torch.device | str = "cpu",
+) -> Prototypes:
+    """The best-separated k points in dim dimensions that this module can make: a formula or a code, else a search.
 
     Args:
         k: number of points, at least 1.
+        dim: dimension, at least 2.
+        seed, progress, device: as in `tammes`.
+        seconds: about how long to search where there is no formula.
+        target: stop as soon as the largest cosine is this small.
     Returns:
-        (k, 2) unit rows, beginning at (1, 0) and going round counter-clockwise.
+        Prototypes.
     Raises:
-        ValueError: if k is not a whole number of at least 1.
-    Source: Mettes et al. 2019, section 2.1, the equal slices of the two-dimensional case.
+        ValueError: if k < 1, dim < 2, seconds is not positive, or the target lies below a proved bound.
+    Source: circle, simplex and cross-polytope: Rankin 1955; the other codes: hpn_lite.codes and hpn_lite.reference.
     """
-    k = whole("k", k, 1)
-    angle = 2 * math.pi * torch.arange(k, dtype=torch.float64) / k
-    return torch.stack([angle.cos(), angle.sin()], dim=-1)
+    began = time.monotonic()
+    k, dim = whole("k", k, 1), whole("dim", dim, 2)
+    deadline = deadline_in(seconds)
+    check_target(target, k, dim)
+
+    def result(x: Tensor, construction: str, proof: str | None = None) -> Prototypes:
+        x = x.to(device)
+        cosine = float(fused.largest(x[None].double())) if k > 1 else -1.0
+        value, name = largest_cosine_bound(k, dim)[:2] if k > 1 else (-1.0, "one point")
+        if proof and cosine > value:
+            value, name = cosine, proof
+        return Prototypes(x, construction, cosine, value, name, max(0.0, cosine - value), time.monotonic() - began)
+
+    if k == 1:
+        return result(cross_polytope(1, dim), "one point")
+    if k <= dim + 1:
+        return result(simplex(k, dim), "simplex")
+    if dim == 2:
+        return result(circle(k), "circle")
+    if k <= 2 * dim:
+        return result(cross_polytope(k, dim), "cross-polytope" if k == 2 * dim else "part of the cross-polytope")
+
+    proved = {(c.n, c.d): c for c in reference.codes() if c.proved}
+    # a small part of a code, or one in few dimensions, is no better than what a search finds
+    fitting = [c for c in codes.fitting(k, dim) if (c.n, c.d) == (k, dim) or (dim >= 8 and c.n <= 3 * k)]
+    if fitting and (fitting[0].n, fitting[0].d) == (k, dim) and (k, dim) in proved:
+        return result(fitting[0].make(), fitting[0].name, "optimal: " + proved[k, dim].source)
+    found = []  # (points, what they are)
+    enough = lambda: target is not None and any(float(fused.largest(x[None])) <= target for x, _ in found)  # noqa: E731
+    if fitting:
+        # k points of the code, and copies with other points and a little noise, which may use the room left over
+        name = fitting[0].name if fitting[0].n == k else f"{k} points of {fitting[0].name}"
+        starts = _parts_of_code(fitting[0].make(), k, dim, max(1, min(8, 8000 // (k * dim))), seed).to(device)
+        found.append((starts[0], name))
+        left = (deadline - time.monotonic()) / 2
+        if not enough() and left > 1:
+            x = tammes(k, dim, start=starts, seed=seed, seconds=left, target=target, progress=progress, device=device)
+            found.append((x, name + ", improved"))
+    left = deadline - time.monotonic()
+    # in many dimensions no search comes near a code that fits: do not wait for it
+    if not found or (not enough() and k * dim <= 20_000 and left > 1):
+        x = tammes(k, dim, seed=seed, seconds=max(left, 1e-3), target=target, progress=progress, device=device)
+        found.append((x, "search"))
+    cosines = [float(fused.largest(x[None])) for x, _ in found]
+    # the first one unless a later one is better by more than rounding
+    x, construction = found[min(range(len(found)), key=lambda i: round(cosines[i], 10))]
+    proof = None
+    if dim == 3 and k in reference.sizes("tammes"):
+        row = reference.tammes(k)
+        proof = f"proved optimal for {k} points on S^2" if row.proved and min(cosines) <= row.value + 1e-9 else None
+    return result(x, construction, proof)
 
 
-def simplex(k: int, d: int | None = None) -> Tensor:
-    """The k equidistant points: every pair at cosine -1/(k-1), the best separation there is.
-
-    Args:
-        k: number of points, at least 2.
-        d: dimension, at least k-1 (the default).
-    Returns:
-        (k, d) unit rows whose sum is zero; coordinates beyond the first k-1 are zero.
-    Raises:
-        ValueError: if d < k-1.
-    Source: Rankin 1955; as a fixed classifier Kasarla et al. 2022.
-    """
-    k = whole("k", k, 2)
-    d = k - 1 if d is None else whole("d", d, 1)
-    if d < k - 1:
-        raise ValueError(f"{k} equidistant points need at least {k - 1} dimensions, got {d}; try tammes({k}, {d})")
-    # Column j lifts point j off the centre of the points after it, which share the same fall below zero.
-    x = torch.zeros(k, d, dtype=torch.float64)
-    for j in range(k - 1):
-        left = k - j  # points that are not yet told apart: j, ..., k-1
-        height = math.sqrt(1 - (x[j, :j] ** 2).sum().item())
-        x[j, j] = height
-        x[j + 1 :, j] = -height / (left - 1)
-    return descent.retract(x)
-
-
-def cross_polytope(k: int, d: int) -> Tensor:
-    """k of the 2d points at both ends of d perpendicular axes: no two closer than a right angle.
-
-    Args:
-        k: number of points, 1 to 2d.
-        d: dimension, at least 2.
-    Returns:
-        (k, d) unit rows: e_1, ..., e_d, then -e_1, -e_2, ... (so k <= d gives the one-hot vectors).
-    Raises:
-        ValueError: if k > 2d: then some pair is closer than a right angle, wherever the points are.
-    Source: Rankin 1955 (optimal for d+2 <= k <= 2d).
-    """
-    k = whole("k", k, 1)
-    d = whole("d", d, 2)
-    if k > 2 * d:
-        raise ValueError(f"at most {2 * d} points keep right angles in {d} dimensions, got k={k}; try tammes({k}, {d})")
-    eye = torch.eye(d, dtype=torch.float64)
-    return torch.cat([eye, 0.0 - eye])[:k]  # 0 - eye, not -eye, which would hold minus zeros
-
-
-def thomson(
-    k: int,
-    dim: int = 3,
-    s: float = 1.0,
-    *,
-    starts: int | None = None,
-    seed: int = 0,
-    seconds: float | None = None,
-    device: torch.device | str | None = None,
-) -> Tensor:
-    """k points that repel each other with energy 1/r^s, at the lowest energy found (s = 0: log 1/r).
-
-    Args:
-        k: number of points, at least 2.
-        dim: dimension of the surrounding space, at least 2; 3 is the ordinary sphere.
-        s: exponent of the Riesz energy, s >= 0; s = 1 is Thomson's problem.
-        starts: how many random starts move together (chosen from k if None).
-        seed: the same seed gives the same points on the same machine.
-        seconds: stop after about this time with the best so far.
-        device: where to compute; "cuda" for large k.
-    Returns:
-        (k, dim) unit rows in float64.
-    Raises:
-        ValueError: if k < 2, dim < 2, starts < 1, or s is negative or not a number.
-    Source: Thomson 1904; Whyte 1952 for s = 0.
-    """
-    k = whole("k", k, 2)
-    dim = whole("dim", dim, 2)
-    s = _check_exponent(s)
-    if starts is None:
-        starts = 32 if k <= 200 else 4
-    starts = whole("starts", starts, 1)
-    deadline = None if seconds is None else time.monotonic() + seconds
+def _parts_of_code(code: Tensor, k: int, dim: int, count: int, seed: int) -> Tensor:
+    """Random choices of k points of a code, in dim dimensions: (count, k, dim), the first exact, the others shaken."""
     generator = torch.Generator().manual_seed(seed)
-    x = torch.stack([uniform(k, dim, generator=generator, dtype=torch.float64) for _ in range(starts)]).to(device)
-    x, value = descent.minimize(lambda x: riesz_with_gradient(x, s), x, deadline=deadline)
-    return x[value.argmin()]
-
-
-def riesz_with_gradient(x: Tensor, s: float) -> tuple[Tensor, Tensor]:
-    """Riesz energies of many configurations with their gradients, in one matrix product each (faster than autograd).
-
-    Args:
-        x: (S, K, D) unit rows.
-        s: exponent, s >= 0 (0: log 1/r).
-    Returns:
-        Energies (S,), sums over unordered pairs; gradients (S, K, D) up to a multiple of each point.
-    Source: d/dx |x-y|^-s = -s |x-y|^(-s-2) (x - y), of which the part along x is dropped.
-    """
-    square = 2 - 2 * (x @ x.transpose(1, 2))  # (S, K, K) squared distances
-    square.clamp_min_(1e-15)  # points that coincide: a huge, finite push
-    square.diagonal(dim1=1, dim2=2).fill_(math.inf)
-    inverse = square.reciprocal()
-    if s == 0:
-        # log of the reciprocal is -inf on the diagonal: leave that out of the sum
-        terms = -0.5 * square.log()
-        terms.diagonal(dim1=1, dim2=2).zero_()
-        return terms.sum((1, 2)) / 2, inverse @ x
-    terms = inverse.sqrt() if s == 1 else inverse ** (s / 2)
-    return terms.sum((1, 2)) / 2, s * (terms * inverse) @ x
-
-
-def _check_exponent(s: float) -> float:
-    try:
-        number = float(s)
-    except (TypeError, ValueError):
-        raise ValueError(f"s is a number of at least 0, got {s!r}") from None
-    if not number >= 0 or number == math.inf:
-        hint = "; s to infinity is tammes(k, dim)" if number == math.inf else ""
-        raise ValueError(f"s must be a finite number of at least 0, got {s!r}{hint}")
-    return number
+    parts = torch.stack([code[torch.randperm(len(code), generator=generator)[:k].sort().values] for _ in range(count)])
+    parts = torch.cat([parts, parts.new_zeros(count, k, dim - parts.shape[2])], 2)
+    shaken = descent.retract(parts + 0.02 / math.sqrt(dim) * packing.normal_like(parts, generator))
+    return torch.cat([parts[:1], shaken[1:]])
