@@ -783,3 +783,92 @@ def test_a_status_line_does_not_flood(start):
     )
     lab.says("60 points")
     assert len(lab.page.evaluate("said")) == 1
+
+
+# ---------------------------------------------------------------- questions, and the lab of chapter 1 on real pictures
+def test_a_question_answers(start):
+    page = start(labs.question("Which?", ["long", "near", "blue"], 1, "Lengths cancel."))
+    page.tab_to("radio", "long")
+    page.press("Space")
+    page.says("^Not quite. Think again")
+    assert page.state() == {"right": False, "tries": 1}
+    page.press("ArrowDown")
+    page.says("^Yes. Lengths cancel.$")
+    page.press("ArrowDown")  # a second wrong try is told why
+    page.says("^Not quite. Lengths cancel.$")
+
+
+@pytest.mark.parametrize(
+    ("answer", "digits", "right", "wrong"),
+    [
+        (1 / 6, 3, ["1/6", "0.167", "0,167", ".166", "+1.67e-1"], ["0.17", "-0.167", "0.164"]),
+        (-2.5, 1, ["-2.5", "\u22122.5", "-5/2"], ["2.5", "-2.8"]),
+        (120, 0, ["120", "120.0", "1.2e2"], ["12", "118"]),
+    ],
+)
+def test_a_number_is_checked_without_standing_in_the_page(start, answer, digits, right, wrong):
+    lab = labs.number("How much?", answer, digits=digits, hint="Divide.")
+    assert str(round(answer, digits)) not in labs._json(lab.options)
+    page = start(lab)
+    field = page.tab_to("textbox", "How much?")
+    for text in right:
+        field.fill(text)
+        page.press("Enter")
+        page.says("^Yes, that is right.$")
+        field.fill("?")
+        page.press("Enter")
+        page.says("^Type a number")
+    for text in wrong:
+        field.fill(text)
+        page.tab_to("button", "Check")
+        page.press("Enter")
+        page.says("^Not yet. Divide.$")
+        assert page.state()["right"] is False
+
+
+def test_the_hash_is_fnv_1a():  # values of the reference implementation, draft-eastlake-fnv
+    assert [labs._fnv(text) for text in ("", "a", "foobar")] == [0x811C9DC5, 0xE40C292C, 0xBF9CF968]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: labs.question("", ["a", "b"], 0, "w"), "text"),
+        (lambda: labs.question("p", ["a"], 0, "w"), "two different"),
+        (lambda: labs.question("p", ["a", "a"], 0, "w"), "two different"),
+        (lambda: labs.question("p", ["a", "b"], 2, "w"), "got 2"),
+        (lambda: labs.number("p", math.nan), "finite"),
+        (lambda: labs.number("p", 1, digits=10), "at most 9"),
+        (lambda: labs.lights(torch.eye(4), [0, 1, 2, 4], torch.eye(4)), "index of its class"),
+        (lambda: labs.lights(torch.eye(3), [0, 1, 2], torch.eye(3)), "square"),
+        (lambda: labs.lights(torch.ones(1, 4), [0], torch.eye(4)), "every pixel"),
+    ],
+)
+def test_bad_questions_and_pictures_are_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_lights_agree_with_the_module(start):
+    dice = torch.Generator().manual_seed(0)
+    pictures, means = (16 * torch.rand(n, 64, generator=dice, dtype=torch.float64) for n in (3, 5))
+    page = start(labs.lights(pictures, [0, 3, 4], means))
+    page.tab_to("combobox", "Picture").select_option("1")
+    page.tab_to("slider", "Brightness")
+    page.press(*["ArrowLeft"] * 5)
+    page.tab_to("slider", "Added to every pixel")
+    page.press("ArrowRight", "ArrowRight")
+    page.tab_to("checkbox", "Take off the mean pixel first")
+    page.press("Space")
+    page.wait("s.centred")
+    now = page.state()
+    assert (now["picture"], now["label"], now["offset"]) == (1, 3, 2) and now["brightness"] == 2**-1.25
+    x = pictures[1] * now["brightness"] + 2
+    x, rounded = x - x.mean(), (means * 100).round() / 100
+    points_ = rounded - rounded.mean(dim=1, keepdim=True)
+    close(now["cosines"], sphere.cosines(x[None], points_)[0])
+    close(now["distances"], torch.linalg.vector_norm(x - points_, dim=1))
+    found = page.says(rf"Smallest distance {NUMBER}: (\d).*Largest cosine {NUMBER}: (\d)")
+    assert int(found[2]) == torch.linalg.vector_norm(x - points_, dim=1).argmin()
+    assert int(found[4]) == sphere.cosines(x[None], points_)[0].argmax()
+    assert float(found[3]) == pytest.approx(sphere.cosines(x[None], points_).max().item(), abs=6e-5)
