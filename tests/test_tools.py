@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -318,6 +319,18 @@ def test_every_target_of_make_is_explained():
     shown = subprocess.run(["make", "help"], cwd=notebooks.ROOT, capture_output=True, text=True, check=True).stdout
     assert {line.split()[1] for line in shown.splitlines()[1:]} == set(phony)
     assert {"book", "test", "lab", "serve", "execute", "help"} <= set(phony)
+
+
+def test_commands_that_the_pages_name_exist():
+    phony = (notebooks.ROOT / "Makefile").read_text().split(".PHONY:")[1].splitlines()[0].split()
+    pages_and_files = [*(notebooks.ROOT / "book").glob("*.md"), *notebooks.ROOT.glob("*.md"), *notebooks.find()]
+    named = {
+        (command, file.name)
+        for file in pages_and_files
+        for command in re.findall(r"(?:`|^|\$ )make ([a-z]+)", file.read_text(encoding="utf-8"), flags=re.M)
+    }
+    assert {command for command, _ in named} >= {"book", "test"}
+    assert not [(command, file) for command, file in named if command not in phony]
 
 
 # ---- Logo and site --------------------------------------------------------------------------------------------------
