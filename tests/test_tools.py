@@ -316,7 +316,9 @@ def test_half_made_environment_is_completed_and_no_network_is_said(tmp_path):
 def test_every_target_of_make_is_explained():
     make = (notebooks.ROOT / "Makefile").read_text()
     phony = make.split(".PHONY:")[1].splitlines()[0].split()
-    shown = subprocess.run(["make", "help"], cwd=notebooks.ROOT, capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=notebooks.ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert {line.split()[1] for line in shown.splitlines()[1:]} == set(phony)
     assert {"book", "test", "lab", "serve", "execute", "help"} <= set(phony)
 
