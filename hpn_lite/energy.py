@@ -107,7 +107,7 @@ def gaussian(
         TypeError, ValueError: see riesz; also if t is not positive.
     Source: Wang and Isola 2020, section 4.
     """
-    if not 0 < t < math.inf:
+    if not 0 < _number("t", t) < math.inf:
         raise ValueError(f"t must be positive and finite, got {t}")
     return _over_pairs(x, lambda square: torch.exp(-t * square), half_space, weights, reduction, check)
 
@@ -277,13 +277,16 @@ def _check_weights(weights: Tensor, x: Tensor, check: bool) -> Tensor:
 
 
 def _check_exponent(s: float) -> None:
-    try:
-        fits = 0 <= s < math.inf
-    except (TypeError, RuntimeError):
-        raise TypeError(f"s must be a number, got {s!r}") from None
-    if not fits:
+    if not 0 <= _number("s", s) < math.inf:
         hint = "; the limit is the Tammes problem: see largest_cosine" if s == math.inf else ""
         raise ValueError(f"s must be in [0, infinity), got {s}{hint}")
+
+
+def _number(name: str, value: float) -> float:
+    try:
+        return float(value + 0.0)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{name} must be a number, got {value!r}") from None
 
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
