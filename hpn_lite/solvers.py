@@ -119,8 +119,11 @@ def tammes(
     generator = torch.Generator().manual_seed(seed)
     given = None if start is None else _given_starts(start, k, dim).to(device)
     # Very soft first steps lead many starts into the same broad valley, which holds the best set for some k and not
-    # for others: so every second population begins harder.
-    softness = itertools.cycle([(8, 30), (30,)])
+    # for others: so every second population of a small problem begins harder. Annealing in many small steps pays.
+    softness = itertools.cycle([(8, 16, 30), (30,)] if small else [(8, 16, 30)])
+    ladder = (60, 120) if small else (16, 30, 60, 120, 500)
+    if given is not None:  # not so soft that it is forgotten
+        ladder = (120,) if small else (120, 500)
 
     def fresh() -> Tensor:
         if given is not None:
@@ -129,7 +132,7 @@ def tammes(
         return packing.anneal(x, next(softness), generator, deadline=search_until)
 
     def descend(x: Tensor) -> tuple[Tensor, Tensor]:
-        x = packing.anneal(x, (120,) if small else (120, 500), generator, deadline=search_until)
+        x = packing.anneal(x, ladder, generator, deadline=search_until)
         return packing.sharpen(x, tolerance=1e-13, deadline=search_until) if small else (x, fused.largest(x))
 
     if k > 2000 or (given is not None and len(given) == 1):
@@ -137,7 +140,7 @@ def tammes(
         x = x[value.argmin()]
     else:
         x, _ = improve(
-            descend, fresh, generator, children=starts, patience=6, close=1e-6, deadline=search_until, target=target,
+            descend, fresh, generator, children=starts, patience=6, close=1e-6 if small else 1e-4, deadline=search_until, target=target,
             progress=progress,
         )  # fmt: skip
     if target is None or fused.largest(x[None]) > target:

@@ -14,6 +14,7 @@ record holds every row with settings, seed, software and hardware. Run with OMP_
 import argparse
 import datetime
 import json
+import math
 import os
 import platform
 import time
@@ -86,7 +87,7 @@ def classes(options) -> list[dict]:
             "ratio_to_equal": round(to_equal["seconds"] / loop_seconds, 4),
         }  # fmt: skip
         rows.append(row)
-        print(f"{k:5d} {dim:4d} {best.largest_cosine:10.6f}  {best.construction:35.35s} {published or float('nan'):8.4f}"
+        print(f"{k:5d} {dim:4d} {best.largest_cosine:10.6f}  {best.construction:35.35s} {published or math.nan:8.4f}"
               f" {required:10.6f} {best.bound:10.6f} {spent['seconds']:6.1f} {spent['cpu_seconds']:6.1f}"
               f" {loop_seconds:8.1f} {loop:10.6f} {row['ratio_to_equal']:8.3f}"
               f"{'' if row['met'] else '   MISSED'}", flush=True)  # fmt: skip
@@ -140,7 +141,7 @@ def main() -> None:
     if not options.record.parent.is_dir():
         parser.error(f"{options.record.parent} is not a folder: make it first")
     record = {
-        "settings": {"groups": options.groups, "sizes": options.sizes, "seconds": options.seconds, "seed": options.seed},
+        "settings": {name: getattr(options, name) for name in ("groups", "sizes", "seconds", "seed")},
         "software": {"hpn_lite": hpn_lite.__version__, "torch": torch.__version__, "python": platform.python_version()},
         "hardware": {"machine": platform.machine(), "processor": _processor(), "cores": os.cpu_count(),
                      "threads": torch.get_num_threads()},
