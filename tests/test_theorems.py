@@ -1,0 +1,308 @@
+"""Theorems about points on spheres, each checked on numbers: what the chapters claim must hold for hpn_lite's tensors.
+
+The points, energies and bounds are the module's; the truth beside them is a formula, written out here.
+"""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special, stats
+
+from hpn_lite import energy, points, reference, sphere
+
+seeds = st.integers(0, 10**6)
+
+
+def real(x):
+    return float(x.detach())
+
+
+# --- cosines, chords and angles --------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40)
+@given(d=st.integers(1, 30), seed=seeds)
+def test_law_of_cosines(d, seed):
+    """chord^2 = 2 - 2 cos, chord = 2 sin(angle / 2), and opposite: chord(x, y)^2 + chord(x, -y)^2 = 4."""
+    x, y = sphere.uniform(2, d, seed=seed)
+    c, r, a = (real(f(x, y)) for f in (sphere.cosine, sphere.chord, sphere.angle))
+    assert r**2 == pytest.approx(2 - 2 * c, abs=1e-14)
+    assert r == pytest.approx(2 * math.sin(a / 2), abs=1e-15)
+    assert r**2 + real(sphere.chord(x, -y)) ** 2 == pytest.approx(4, abs=1e-14)
+    assert a + real(sphere.angle(x, -y)) == pytest.approx(math.pi, abs=1e-14)
+
+
+@settings(max_examples=40)
+@given(d=st.integers(2, 6), seed=seeds, scale=st.floats(-6, 0))
+def test_triangle_inequality(d, seed, scale):
+    """Angles are a metric, so are chords; angles round a triangle add up to 2 pi at most."""
+    x, y, z = sphere.uniform(3, d, seed=seed)
+    y, z = (sphere.normalize(x + 10**scale * v) for v in (y, z))  # small triangles too
+    for f in (sphere.angle, sphere.chord):
+        assert real(f(x, z)) <= real(f(x, y)) + real(f(y, z)) + 1e-15
+    round_trip = sum(real(sphere.angle(a, b)) for a, b in ((x, y), (y, z), (z, x)))
+    assert round_trip <= 2 * math.pi + 1e-14
+
+
+@settings(max_examples=30)
+@given(seed=seeds, d=st.integers(2, 6), t=st.floats(0, 1))
+def test_the_midpoint_halves_the_way(seed, d, t):
+    """On the shortest way both parts add up to the whole: equality in the triangle inequality."""
+    p, q = sphere.uniform(2, d, seed=seed)
+    if real(sphere.angle(p, q)) < 3.14:
+        m = sphere.geodesic(p, q, t)
+        whole = real(sphere.angle(p, q))
+        assert real(sphere.angle(p, m)) == pytest.approx(t * whole, abs=1e-12)
+        assert real(sphere.angle(p, m)) + real(sphere.angle(m, q)) == pytest.approx(whole, abs=1e-12)
+
+
+@settings(max_examples=30)
+@given(seed=seeds)
+def test_spherical_triangles(seed):
+    """Girard and the spherical law of cosines, with the angles of the triangle measured between log maps."""
+    corners = sphere.uniform(3, 3, seed=seed)
+
+    def corner_angle(i):
+        p, q, r = corners[i], corners[(i + 1) % 3], corners[(i + 2) % 3]
+        return real(sphere.angle(sphere.log_map(p, q), sphere.log_map(p, r)))
+
+    a, b, c = (real(sphere.angle(corners[(i + 1) % 3], corners[(i + 2) % 3])) for i in range(3))
+    if min(a, b, c) > 1e-2 and max(a, b, c) < 3.1:
+        law = math.cos(b) * math.cos(c) + math.sin(b) * math.sin(c) * math.cos(corner_angle(0))
+        assert math.cos(a) == pytest.approx(law, abs=1e-9)
+        excess = sum(corner_angle(i) for i in range(3)) - math.pi
+        half = (a + b + c) / 2  # L'Huilier's formula for the area
+        product = math.tan(half / 2) * math.prod(math.tan((half - v) / 2) for v in (a, b, c))
+        assert excess == pytest.approx(4 * math.atan(math.sqrt(max(product, 0))), abs=1e-6)
+
+
+@settings(max_examples=30)
+@given(n=st.integers(2, 20), d=st.integers(1, 10), seed=seeds)
+def test_sum_of_squared_chords(n, d, seed):
+    """All squared chords add up to N^2 - |sum of the points|^2, so they average 2N/(N-1) at most (at s = -2)."""
+    x = sphere.uniform(n, d, seed=seed)
+    square = sum(real(sphere.chord(a, b)) ** 2 for a, b in itertools.combinations(x, 2))
+    assert square == pytest.approx(n**2 - real(x.sum(0).square().sum()), abs=1e-11 * n**2)
+
+
+# --- simplex, cross-polytope, circle ---------------------------------------------------------------------------------
+
+
+@settings(max_examples=40)
+@given(k=st.integers(2, 9), extra=st.integers(0, 3), seed=seeds, s=st.sampled_from([0, 0.5, 1, 2, 7, 40]))
+def test_the_simplex_is_best_for_every_energy(k, extra, seed, s):
+    """For K <= D+1 no configuration has less energy or more room (Cohn and Kumar 2007; Rankin 1955)."""
+    d = k - 1 + extra
+    best, x = points.simplex(k, d), sphere.uniform(k, d, seed=seed)
+    assert real(energy.riesz(best, s)) <= real(energy.riesz(x, s)) + 1e-12
+    assert real(energy.riesz(best, s, distance="angular")) <= real(energy.riesz(x, s, distance="angular")) + 1e-12
+    assert real(energy.gaussian(best)) <= real(energy.gaussian(x)) + 1e-12
+    assert real(energy.largest_cosine(best)) <= real(energy.largest_cosine(x)) + 1e-12
+    assert real(energy.largest_cosine(best)) == pytest.approx(sphere.simplex_bound(k), abs=1e-14)
+
+
+@settings(max_examples=40)
+@given(d=st.integers(2, 8), place=st.floats(0, 1), seed=seeds)
+def test_the_cross_polytope_meets_rankin(d, place, seed):
+    """From D+2 to 2D points no set keeps all angles over 90 degrees, and the cross-polytope keeps them at 90."""
+    k = d + 2 + round(place * (d - 2))
+    best, x = points.cross_polytope(k, d), sphere.uniform(k, d, seed=seed)
+    assert real(sphere.separation(best).largest_cosine) == pytest.approx(sphere.rankin_bound(k, d), abs=1e-15)
+    assert real(sphere.separation(x).largest_cosine) >= sphere.rankin_bound(k, d)
+    if k == 2 * d:
+        for s in (0, 1, 3):
+            assert real(energy.riesz(best, s)) <= real(energy.riesz(x, s))
+
+
+@pytest.mark.parametrize("k", [3, 5, 8, 30])
+def test_the_circle(k):
+    """Equal steps: the sums over pairs are K (K^2 - 1) / 24 for s = 2 and -K log(K) / 2 for s = 0."""
+    x = points.circle(k)
+    assert real(energy.riesz(x, 2, reduction="sum")) == pytest.approx(k * (k**2 - 1) / 24)
+    assert real(energy.logarithmic(x, reduction="sum")) == pytest.approx(-k * math.log(k) / 2)
+    assert real(energy.largest_cosine(x)) == pytest.approx(sphere.largest_cosine_bound(k, 2).value)
+
+
+@settings(max_examples=60)
+@given(k=st.integers(2, 40), d=st.integers(2, 12), seed=seeds)
+def test_no_set_beats_a_bound(k, d, seed):
+    """Random sets, and random sets after a few steps downhill, stay above the best bound and Welch's."""
+    x = sphere.uniform(k, d, seed=seed)
+    bound = sphere.largest_cosine_bound(k, d)
+    for _ in range(4):
+        assert real(energy.largest_cosine(x)) >= bound.value - 1e-12
+        if k >= d:
+            coherence = sphere.cosines(x).abs().fill_diagonal_(0).max()
+            assert real(coherence) >= sphere.welch_bound(k, d) - 1e-12
+        x = x.requires_grad_()
+        (g,) = torch.autograd.grad(energy.riesz(x, 4, reduction="sum"), x)
+        x = sphere.exp_map(x.detach(), -0.05 * g / g.norm(dim=-1).max())
+
+
+def test_descent_approaches_the_tammes_optimum():
+    """A large s makes room: from s = 1 to s = 100 the closest pair of a local minimum of 7 points parts."""
+    published = reference.tammes(7).value
+    rooms = [real(energy.largest_cosine(points.thomson(7, s=s, starts=8))) for s in (1, 12, 80)]
+    assert rooms[0] > rooms[2] and rooms[2] == pytest.approx(published, abs=0.02)
+    assert all(room >= published - 1e-12 for room in rooms)
+
+
+# --- uniform points --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("s", [0.5, 1.0, 1.5])
+def test_energy_integral_on_the_sphere(s):
+    """For uniform points on S^2 the mean of 1/r^s tends to 2^(1-s)/(2-s), for s < 2."""
+    x = sphere.uniform(3000, 3, seed=1)
+    assert real(energy.riesz(x, s)) == pytest.approx(2 ** (1 - s) / (2 - s), rel=0.01)
+
+
+def test_the_mean_energy_of_thomson_points_tends_to_one():
+    """E_1 averages 1 for uniform points; the best known ones stay below it by about 1.1 / sqrt(N), less and less."""
+    values = [real(energy.riesz(sphere.uniform(50, 3, seed=i), 1)) for i in range(300)]
+    assert np.mean(values) == pytest.approx(1, abs=5 * np.std(values) / math.sqrt(300))
+    gaps = [(1 - reference.thomson(n).value / (n * (n - 1) / 2)) * math.sqrt(n) for n in (50, 100, 200)]
+    assert 0.95 < gaps[0] < gaps[1] < gaps[2] < 1.107
+
+
+@pytest.mark.parametrize("d", [2, 3, 4, 8])
+def test_energy_integrals_in_any_dimension(d):
+    """Mean of 1/r^s over uniform pairs: Gamma(d/2) Gamma(d-1-s) / (Gamma((d-s)/2) Gamma(d-1-s/2)), s < d-1; and
+    that of log 1/r; both follow from the density of the inner product."""
+    node, weight = np.polynomial.legendre.leggauss(200)
+    v = torch.from_numpy((node + 1) * math.pi / 2)  # the angle, 0 to pi
+    weight = torch.from_numpy(weight * math.pi / 2) * sphere.inner_density(v.cos(), d) * v.sin()
+    x = sphere.uniform(4000, d, seed=d)
+    for s in (0.25, 0.5):
+        log = [special.gammaln(u) for u in (d / 2, d - 1 - s, (d - s) / 2, d - 1 - s / 2)]
+        integral = math.exp(log[0] + log[1] - log[2] - log[3])
+        by_density = real((weight * (2 * torch.sin(v / 2)) ** -s).sum())
+        assert by_density == pytest.approx(integral, rel=0.02 if d == 2 else 1e-4)
+        assert real(energy.riesz(x, s)) == pytest.approx(integral, rel=0.02)
+    logarithm = -real((weight * torch.log(2 * torch.sin(v / 2))).sum())
+    assert real(energy.logarithmic(x)) == pytest.approx(logarithm, abs=0.02)
+    if d == 3:
+        assert logarithm == pytest.approx(0.5 - math.log(2), abs=1e-4)
+
+
+def test_gaussian_energy_of_uniform_points():
+    """exp(-t r^2) over uniform pairs on S^2 averages (1 - e^(-4t)) / (4t): what uniformity falls to."""
+    x = sphere.uniform(3000, 3, seed=2)
+    for t in (0.5, 2.0, 10.0):
+        assert real(energy.gaussian(x, t)) == pytest.approx((1 - math.exp(-4 * t)) / (4 * t), rel=0.02)
+        assert real(energy.uniformity(x, t)) == pytest.approx(math.log((1 - math.exp(-4 * t)) / (4 * t)), abs=0.02)
+
+
+@pytest.mark.parametrize("d", [3, 10, 100])
+def test_inner_products_concentrate(d):
+    """Mean 0, variance 1/D, fourth moment 3/(D(D+2)); and at most e^(-D t^2 / 2) of the sphere lies above t."""
+    t = sphere.cosine(sphere.uniform(40_000, d, seed=3), sphere.uniform(40_000, d, seed=4))
+    assert real(t.mean()) == pytest.approx(0, abs=5 / math.sqrt(40_000 * d))
+    assert real(t.square().mean()) == pytest.approx(1 / d, rel=0.04)
+    assert real(t.pow(4).mean()) == pytest.approx(3 / (d * (d + 2)), rel=0.1)
+    height = torch.linspace(0, 1, 101, dtype=torch.float64)
+    assert (sphere.cap_fraction(height, d) <= torch.exp(-d * height**2 / 2)).all()
+
+
+def test_the_hat_box_theorem():
+    """Archimedes: on S^2 a zone's area is its height, so every coordinate of a uniform point is uniform."""
+    t = torch.linspace(-1, 1, 21, dtype=torch.float64)
+    torch.testing.assert_close(sphere.cap_fraction(t, 3), (1 - t) / 2)
+    torch.testing.assert_close(sphere.inner_density(t, 3), torch.full_like(t, 0.5))
+    for column in sphere.uniform(20_000, 3, seed=5).T:
+        assert stats.kstest(column.numpy(), stats.uniform(-1, 2).cdf).pvalue > 0.01
+
+
+def test_caps_of_the_circle_are_arcs():
+    t = torch.linspace(-1, 1, 21, dtype=torch.float64)
+    torch.testing.assert_close(sphere.cap_fraction(t, 2), torch.acos(t) / math.pi)
+    torch.testing.assert_close(sphere.cap_fraction(t, 4), (torch.acos(t) - t * (1 - t**2).sqrt()) / math.pi)
+
+
+@settings(max_examples=30)
+@given(k=st.integers(2, 60), d=st.integers(2, 10), seed=seeds)
+def test_caps_that_do_not_overlap_fit(k, d, seed):
+    """Caps of half the smallest angle round the points are disjoint, so their shares add up to 1 at most."""
+    half = sphere.separation(sphere.uniform(k, d, seed=seed)).smallest_angle / 2
+    assert k * real(sphere.cap_fraction(half.cos(), d)) <= 1 + 1e-12
+
+
+# --- energies --------------------------------------------------------------------------------------------------------
+
+
+def test_newton_and_gauss():
+    """On S^2 the potential 1/r is harmonic: uniform charge on the sphere has potential 1 everywhere on it."""
+    cloud = sphere.uniform(200_000, 3, seed=6)
+    for p in sphere.uniform(5, 3, seed=7):
+        assert real((1 / sphere.chord(cloud, p)).mean()) == pytest.approx(1, abs=0.01)
+
+
+@settings(max_examples=20)
+@given(seed=seeds, n=st.integers(3, 8))
+def test_one_over_r_is_harmonic(seed, n):
+    """Off the charges the Laplacian of the sum of 1/r vanishes in R^3, by autograd; of log 1/r in R^2."""
+    for d in (2, 3):
+        charges = sphere.uniform(n, d, seed=seed)
+
+        def potential(y, charges=charges, d=d):
+            r = (charges - y).norm(dim=1)
+            return (1 / r if d == 3 else -r.log()).sum()
+
+        y = 2.5 * sphere.uniform(1, d, seed=seed + 1)[0]
+        hessian = torch.autograd.functional.hessian(potential, y)
+        assert real(hessian.trace()) == pytest.approx(0, abs=1e-12 * n)
+
+
+@settings(max_examples=30)
+@given(seed=seeds, n=st.integers(2, 10), d=st.integers(2, 6))
+def test_power_means_of_the_distance(seed, n, d):
+    """E_s^(1/s) is a power mean of 1/r: it rises with s, from exp(E_0) to 1 / the smallest distance."""
+    x = sphere.uniform(n, d, seed=seed)
+    means = [math.exp(real(energy.logarithmic(x)))]
+    means += [real(energy.riesz(x, s)) ** (1 / s) for s in (0.01, 0.5, 1, 2, 8, 32)]
+    assert all(a <= b * (1 + 1e-9) for a, b in itertools.pairwise(means))
+    pairs = n * (n - 1) / 2
+    closest = 1 / real(sphere.separation(x).smallest_chord)
+    for s in (8, 32):  # at least the closest pair's share of the mean, at most all of it
+        assert closest * pairs ** (-1 / s) <= real(energy.riesz(x, s)) ** (1 / s) * (1 + 1e-9)
+    assert means[-1] <= closest * (1 + 1e-9)
+
+
+@settings(max_examples=20)
+@given(seed=seeds, n=st.integers(2, 9), d=st.integers(2, 5))
+def test_the_best_of_n_are_no_worse_than_the_average_of_fewer(seed, n, d):
+    """Leaving one point out, averaged over the points, leaves the mean energy as it is: minima rise with N."""
+    x = sphere.uniform(n + 1, d, seed=seed)
+    keep = [[j for j in range(n + 1) if j != i] for i in range(n + 1)]
+    fewer = torch.stack([energy.riesz(x[rows], 1) for rows in keep])
+    if n >= 2:
+        torch.testing.assert_close(fewer.mean(), energy.riesz(x, 1))
+    means = [reference.thomson(k).value / (k * (k - 1) / 2) for k in range(2, 201)]
+    assert all(a <= b for a, b in itertools.pairwise(means))
+
+
+def test_minima_stand_still():
+    """At a minimum of Thomson's problem every force points straight outwards, and each nudge costs energy."""
+    x = points.thomson(9)
+    y = x.clone().requires_grad_()
+    (g,) = torch.autograd.grad(energy.riesz(y, reduction="sum"), y)
+    assert real(g.abs().max()) < 1e-6
+    base = real(energy.riesz(x, reduction="sum"))
+    for seed in range(20):
+        nudge = 1e-3 * sphere.tangent(x, torch.randn(9, 3, generator=torch.Generator().manual_seed(seed)).double())
+        assert real(energy.riesz(sphere.exp_map(x, nudge), reduction="sum")) > base - 1e-10
+
+
+@pytest.mark.parametrize("d", [3, 5])
+def test_gradients_turn_with_the_sphere(d):
+    """The energy is the same after a rotation, hence its gradient is perpendicular to every infinitesimal rotation."""
+    x = sphere.uniform(12, d, seed=8).requires_grad_()
+    for f in (energy.riesz, energy.logarithmic, energy.gaussian, lambda x: energy.riesz(x, 1, half_space=True)):
+        (g,) = torch.autograd.grad(f(x), x)
+        torque = torch.einsum("ni,nj->ij", x, g)  # antisymmetric part: the total torque
+        torch.testing.assert_close(torque, torque.T, rtol=0, atol=1e-12)
