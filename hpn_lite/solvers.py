@@ -133,15 +133,23 @@ def tammes(
 
     def descend(x: Tensor) -> tuple[Tensor, Tensor]:
         x = packing.anneal(x, ladder, generator, deadline=search_until)
-        return packing.sharpen(x, tolerance=1e-13, deadline=search_until) if small else (x, fused.largest(x))
+        if not small:
+            return x, fused.largest(x)
+        # A soft maximum likes symmetric sets, some of which are saddles of the largest cosine itself, where Newton's
+        # steps would stall: shake first, and go over it twice.
+        spacing = (2 - 2 * fused.largest(x)).sqrt()[:, None, None]
+        x = descent.retract(x + 0.02 * spacing * packing.normal_like(x, generator))
+        x, _ = packing.sharpen(x, margin=0.03, tolerance=1e-12, deadline=search_until)
+        return packing.sharpen(x, margin=0.003, tolerance=1e-13, deadline=search_until)
 
     if k > 2000 or (given is not None and len(given) == 1):
         x, value = descend(fresh())
         x = x[value.argmin()]
     else:
+        close = 1e-6 if small else 1e-4  # without the finish, values are good to that
         x, _ = improve(
-            descend, fresh, generator, children=starts, patience=6, close=1e-6 if small else 1e-4, deadline=search_until, target=target,
-            progress=progress,
+            descend, fresh, generator, children=starts, patience=6, close=close, deadline=search_until,
+            target=target, progress=progress,
         )  # fmt: skip
     if target is None or fused.largest(x[None]) > target:
         x = finish(x, deadline)
