@@ -38,17 +38,13 @@ def anneal(
         (S, K, D) unit rows.
     """
     for i, sharp in enumerate(sharpness):
-        room = (1 - largest(x)).clamp_min(1 - math.cos(_typical_angle(*x.shape[1:])) / 2 if i == 0 else 1e-12)
+        # random points and children hold close pairs, which say nothing yet: b is at most 2 sharp in the first step
+        room = (1 - largest(x)).clamp_min(0.5 if i == 0 else 1e-12)
         shake = 0.01 * (room / sharp).sqrt()
         x = descent.retract(x + shake[:, None, None] * normal_like(x, generator))
         most = iterations if sharp < 100 else 2 * iterations if sharp < 400 else 3 * iterations
         x, _ = descent.minimize(soft_largest, x, sharp / room, tolerance=1e-6, iterations=most, deadline=deadline)
     return x
-
-
-def _typical_angle(k: int, d: int) -> float:
-    """About the smallest angle that k good points have: caps of half that angle fill the sphere in proportion."""
-    return min(math.pi / 2, 2.2 * (k * math.sqrt(2 * math.pi / d) / 2) ** (-1 / max(d - 1, 1)))
 
 
 def normal_like(x: Tensor, generator: torch.Generator) -> Tensor:
