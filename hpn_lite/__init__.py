@@ -2,14 +2,18 @@
 
 The module behind the book *Learning on the Hypersphere*. It is flat, and small enough to read in an evening:
 
-    sphere      directions, distances, moving on the sphere, room, bounds on the largest cosine
+    bounds      how far apart K points can be at best
+    sphere      directions, distances, moving on the sphere, room; offers the bounds too
     energy      Riesz energies and their relatives, of any size, differentiable
-    points      where to put K points: closed forms and solvers
+    descent     downhill on the sphere, many starts at once
+    points      where to put K points; its parts are formulas and codes (the answer is known), solvers, packing and
+                search (it has to be found), fused (the fast inner loops)
     reference   best known values, with their sources
     plots       matplotlib figures
     labs        things to play with on a page, without a kernel
 
-Importing it needs torch and numpy alone.
+A module imports only from those that a reader has met before it (the API page has the order), and nothing imports the
+last two. Importing it needs torch and numpy alone.
 """
 
 __version__ = "0.1.0"

@@ -45,3 +45,14 @@ def test_every_one_letter_argument_is_on_the_page():
 def test_terms_are_in_order():
     terms = re.findall(r"^(?=[A-Z])(.+)\n  \S", (PAGE.parent / "glossary.md").read_text(), re.M)
     assert len(terms) > 20 and terms == sorted(terms, key=str.casefold)
+
+
+def test_modules_import_only_what_a_reader_has_met():
+    order = re.findall(r"automodule:: hpn_lite\.(\w+)", (PAGE.parent / "api.md").read_text())
+    folder = Path(hpn_lite.__file__).parent
+    assert sorted(order) == sorted(p.stem for p in folder.glob("*.py") if p.stem != "__init__")
+    for i, name in enumerate(order):
+        code = (folder / f"{name}.py").read_text()
+        used = re.findall(r"^\s*from (?:hpn_lite)?\.(\w+) import", code, re.M)
+        used += re.findall(r"\w+", " ".join(re.findall(r"^\s*from (?:\.|hpn_lite) import (.+)$", code, re.M)))
+        assert set(used) <= set(order[:i]), f"{name} imports {set(used) - set(order[:i])}, which come later"
