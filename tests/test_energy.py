@@ -330,7 +330,10 @@ def test_close_points_push(distance, d, dtype):
         np.testing.assert_allclose(gradient, slope, rtol=0, atol=rel * np.abs(slope).max())
     x = torch.stack([p, p + 1e-3 * root * v]).to(dtype)
     value, gradient = value_and_gradient(lambda x: energy.riesz(x, 1, distance=distance), x)
-    assert float(value) == pytest.approx(1 / root, rel=1e-6) and not gradient.any()
+    assert float(value) == pytest.approx(1 / root, rel=1e-6)
+    assert (
+        abs(gradient).max() < 1e-9 / root**2
+    )  # nothing but rounding, beside the slope 1 / root^2 just above the floor
 
 
 @pytest.mark.parametrize("s", [1, 16, 100])
