@@ -22,14 +22,29 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
-from . import plots, points, reference, sphere
+from . import codes, plots, points, reference, sphere
 
-__all__ = ["Lab", "directions", "hello", "lights", "number", "question", "room", "thomson"]
+__all__ = [
+    "Lab",
+    "directions",
+    "hello",
+    "lights",
+    "number",
+    "question",
+    "regime",
+    "regimes",
+    "riesz",
+    "room",
+    "thomson",
+]
 JS = Path(__file__).parent / "js"
 EXPONENTS = (0, 1, 2, 4, 8, 16, 32)
+STOPS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024, math.inf)
+SHARES = (0.0001, 0.001, 0.01, 0.05)
 
 # The page part of every lab. A module runs once per output; it takes the first box with its id that no script has
 # filled yet, so that the same lab may stand on a page twice. A Blob makes a module of a text: no file, no server.
@@ -139,6 +154,40 @@ def thomson(
     return Lab("thomson", options, "Thomson playground", text, lambda: _ball(points.thomson(n, 3, s, starts=8)))
 
 
+def tammes(n: int = 7, s: float = 1, *, seed: int = 1, share: float = 0.01, run: bool = False) -> Lab:
+    """From Thomson to Tammes: the exponent as a slider from 0 to infinity, the contact graph drawn live.
+
+    Args:
+        n: number of points at the start, 2 to 60.
+        s: exponent at the start, one of STOPS; math.inf keeps the closest pair apart and minds nothing else.
+        seed: of the random start; Shuffle counts on from here.
+        share: pairs whose angle is within this share of the smallest one are drawn as contacts, one of SHARES.
+        run: let the points move at once.
+    Raises:
+        ValueError: on an option out of range.
+    """
+    n, seed = sphere.whole("n", n, 2), sphere.whole("seed", seed, 0)
+    if n > 60:
+        raise ValueError(f"the lab holds at most 60 points, got n={n}; points.tammes({n}, 3) computes more")
+    if s not in STOPS or isinstance(s, bool):
+        raise ValueError(f"s must be one of {', '.join(map(str, STOPS))}, got {s!r}")
+    if share not in SHARES:
+        raise ValueError(f"share must be one of {', '.join(map(str, SHARES))}, got {share!r}")
+    exponents = [None if e == math.inf else e for e in STOPS]  # JSON knows no infinity
+    options = {
+        "n": n,
+        "s": None if s == math.inf else int(s),
+        "seed": seed,
+        "share": share,
+        "run": bool(run),
+        "exponents": exponents,
+        "shares": list(SHARES),
+        "known": {i: [reference.tammes(i).angle, reference.tammes(i).proved] for i in range(2, 61)},
+    }
+    text = f"{n} points repel each other with energy 1/r^s; as s grows, only the closest pairs still count."
+    return Lab("tammes", options, "From Thomson to Tammes", text, lambda: _contact_graph(n))
+
+
 def hello(n: int = 24, *, seed: int = 3) -> Lab:
     """The sphere that greets: points that keep their distance; pull one and the others make room.
 
@@ -191,6 +240,26 @@ def room(d: int = 20, k: int = 50, *, angle: int = 60, seed: int = 1) -> Lab:
     text = f"The cosines of {k} random directions in {d} dimensions spread like 1 over the root of {d}."
     options = {"d": d, "k": k, "angle": angle, "seed": seed}
     return Lab("room", options, "Room on the sphere", text, lambda: _density(d, k, seed))
+
+
+def riesz(n: int = 32, s: float = 1) -> Lab:
+    """The Riesz family: how the say of a pair, r^-s, is shared out between near and far pairs as s is pulled.
+
+    Args:
+        n: number of points at the start, 12, 32 or 64, at rest under s = 1.
+        s: exponent at the start, 0 to 64.
+    Raises:
+        ValueError: on an option out of range.
+    """
+    sizes = (12, 32, 64)
+    if sphere.whole("n", n, 2) not in sizes:
+        raise ValueError(f"n must be one of {', '.join(map(str, sizes))}, got {n}")
+    if isinstance(s, bool) or not 0 <= s <= 64:
+        raise ValueError(f"s must be a number from 0 to 64, got {s!r}")
+    s = int(s) if s == int(s) else float(s)
+    sets = {k: [[round(v, 5) for v in p] for p in _at_rest(k).tolist()] for k in sizes}
+    text = f"Which of the pairs of {n} points decide where the points go: all alike for s = 0, the closest for large s."
+    return Lab("riesz", {"n": n, "s": s, "points": sets}, "Whose say counts", text, lambda: _say(_at_rest(n), s))
 
 
 def lights(
@@ -282,6 +351,11 @@ def _ball(x: torch.Tensor):
     return plots.sphere_3d(x, edges=True).figure
 
 
+def _contact_graph(n: int):
+    x = points.tammes(n, 3, starts=8, seconds=2, target=reference.tammes(n).value + 1e-10)
+    return plots.contacts(x).figure
+
+
 def _arrows(arrows: list[list[float]]):
     x = torch.tensor([[r * math.cos(math.radians(a)), r * math.sin(math.radians(a))] for r, a in arrows])
     return plots.circle_2d(x, labels=["x", "y"], colours=[plots.BLUE, plots.VERMILION]).figure
@@ -297,6 +371,26 @@ def _density(d: int, k: int, seed: int):
     )
     ax.plot(t, sphere.inner_density(t, d), label=f"density for D = {d}")
     ax.set(xlabel="inner product", ylabel="density", ylim=(0, max(1.15, 1.3 * sphere.inner_density(t[400], d).item())))
+    ax.legend()
+    return figure
+
+
+@functools.cache
+def _at_rest(n: int) -> torch.Tensor:
+    """n points at rest under 1/r; one descent, not a search."""
+    return points.thomson(n, starts=1)
+
+
+@plots.style()
+def _say(x: torch.Tensor, s: float):
+    figure, ax = plots.axes()
+    r = sphere.chord(*x[torch.triu_indices(len(x), len(x), 1)])
+    weight = (r.min() / r) ** s
+    near = r <= 1.4 * r.min()
+    both = [r[near], r[~near]], [weight[near] / weight.sum(), weight[~near] / weight.sum()]
+    colour, words = [plots.ORANGE, plots.BLUE], ["neighbours", "others"]
+    ax.hist(both[0], 20, (0, 2), weights=both[1], stacked=True, color=colour, label=words)
+    ax.set(xlabel="distance", ylabel="share of the say")
     ax.legend()
     return figure
 
@@ -319,3 +413,143 @@ def _json(value) -> str:
 @functools.cache
 def _source(name: str) -> str:
     return (JS / name).read_text(encoding="utf-8")
+
+
+class Construction(NamedTuple):
+    """One way to place points, as the map of regimes names it."""
+
+    kind: str  # circle, simplex, cross-polytope, code, part of a code, search
+    words: str
+    cosine: float | None  # the largest; None if only a search can tell
+    proof: str  # by whom or what it is proved to be the best; empty if it is not
+
+
+class Regime(NamedTuple):
+    """What `regime` returns."""
+
+    construction: Construction
+    bound: sphere.Bound
+
+
+REGIME_KS = [*range(2, 17), 18, 20, 22, 24, 27, 28, 32, 36, 40, 45, 50, 56, 64, 72, 77, 80, 90, 100, 112, 120, 126, 128]
+REGIME_KS += [144, 162, 180, 200, 220, 240, 256, 275, 288, 300]
+REGIME_DS = [
+    *range(2, 17),
+    18,
+    20,
+    21,
+    22,
+    23,
+    24,
+    25,
+    28,
+    32,
+    36,
+    40,
+    45,
+    50,
+    56,
+    60,
+    61,
+    64,
+    72,
+    80,
+    90,
+    100,
+    112,
+    128,
+]
+
+
+def regime(k: int, d: int) -> Regime:
+    """Which construction `points.best_prototypes(k, d)` takes or begins with, and the bound, without any search.
+
+    Beyond K = 2D and apart from the codes that have exactly K points in R^D, part of a larger code is named where its
+    cosine is within 0.25 / sqrt(D) of the bound: about where short searches end, so a rule of thumb, not a theorem.
+
+    Args:
+        k: number of classes, at least 2.
+        d: dimension, at least 2.
+    Raises:
+        ValueError: if k < 2 or d < 2.
+    """
+    k, d = sphere.whole("k", k, 2), sphere.whole("d", d, 2)
+    bound = sphere.largest_cosine_bound(k, d)
+    if k <= d + 1:
+        return Regime(Construction("simplex", "simplex", bound.value, "the squared length of the sum"), bound)
+    if d == 2:
+        return Regime(
+            Construction("circle", "equal slices of the circle", bound.value, "the gaps, which add up to a full turn"),
+            bound,
+        )
+    if k <= 2 * d:
+        words = "cross-polytope" if k == 2 * d else "part of the cross-polytope"
+        return Regime(Construction("cross-polytope", words, 0.0, "Rankin's theorem"), bound)
+    row = reference.tammes(k) if d == 3 and k in reference.sizes("tammes") else None
+    fitting = [c for c in codes.fitting(k, d) if (c.n, c.d) == (k, d) or (d >= 8 and c.n <= 3 * k)]
+    if not fitting or fitting[0].cosine - bound.value > 0.25 / math.sqrt(d) and (fitting[0].n, fitting[0].d) != (k, d):
+        value, proof = (
+            (row.value, "a computer-assisted proof" if k > 12 else "a proof") if row and row.proved else (None, "")
+        )
+        words = f"search, best known {row.value:.4f}" if row and not row.proved else "search"
+        construction = Construction("search", words, value, proof)
+    elif (fitting[0].n, fitting[0].d) == (k, d):
+        proof = next((c.source for c in reference.codes() if (c.n, c.d) == (k, d) and c.proved), "")
+        construction = Construction("code", fitting[0].name, fitting[0].cosine, proof)
+    else:
+        words = f"part of {fitting[0].name}" if fitting[0].n > k else f"{fitting[0].name}, with dimensions to spare"
+        construction = Construction("part of a code", words, fitting[0].cosine, "")
+    if construction.proof and construction.cosine > bound.value + 1e-9:
+        bound = sphere.Bound(construction.cosine, "Optimal", True)
+    return Regime(construction, bound)
+
+
+def regimes(k: int = 100, d: int = 25) -> Lab:
+    """The map of regimes: for K classes in D dimensions, which construction is best, how good it is, and why.
+
+    Args:
+        k: number of classes at the start, one of REGIME_KS (2 to 300).
+        d: dimension at the start, one of REGIME_DS (2 to 128).
+    Raises:
+        ValueError: if k or d is not on the map.
+    """
+    for name, value, values in (("k", k, REGIME_KS), ("d", d, REGIME_DS)):
+        if value not in values:
+            raise ValueError(f"{name} must be one of {', '.join(map(str, values))}, got {value!r}")
+    known, which, below, names = {}, [], [], []  # every construction once; per field its index, the bound and its name
+    for dim in REGIME_DS:
+        row = [regime(n, dim) for n in REGIME_KS]
+        which.append([known.setdefault(r.construction, len(known)) for r in row])
+        below.append([round(1e4 * r.bound.value) for r in row])
+        names.append("".join(r.bound.name[0] for r in row))  # Circle, Simplex, Rankin, Fejes Toth, Levenshtein, Optimal
+    options = {"k": k, "d": d, "ks": REGIME_KS, "ds": REGIME_DS, "constructions": [list(c) for c in known]}
+    for construction in options["constructions"]:
+        construction[2] = None if construction[2] is None else round(construction[2], 6)
+    options |= {"which": which, "bounds": below, "names": names}
+    text = (
+        "Which construction is best for K classes in D dimensions: simplex up to D + 1, cross-polytope up to 2 D, "
+        "beyond that a few named codes in an ocean of search."
+    )
+    return Lab("regimes", options, "Map of regimes", text, _regime_map)
+
+
+@plots.style()
+def _regime_map():
+    """The same map as a picture, for where no script runs."""
+    figure, ax = plots.axes(6.6, 4.4)
+    looks = {
+        "circle": (plots.MUTED, "s"), "simplex": (plots.GREEN, "s"), "cross-polytope": (plots.BLUE, "s"),
+        "search": (plots.LINE, "s"), "part of a code": (plots.ORANGE, "s"), "code": (plots.VERMILION, "D"),
+    }  # fmt: skip
+    kinds = {(k, d): regime(k, d).construction.kind for k in REGIME_KS for d in REGIME_DS}
+    for kind, (colour, mark) in looks.items():
+        at = [place for place, other in kinds.items() if other == kind]
+        size = 40 if kind == "code" else 17
+        ax.scatter(*zip(*at, strict=True), s=size, color=colour, marker=mark, label=kind, linewidths=0)
+    ax.set(xscale="log", yscale="log", xlabel="classes K", ylabel="dimension D")
+    ax.set_xticks([2, 5, 10, 20, 50, 100, 200], [2, 5, 10, 20, 50, 100, 200])
+    ax.set_yticks([2, 5, 10, 20, 50, 100], [2, 5, 10, 20, 50, 100])
+    ax.minorticks_off()
+    ax.grid(False)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=3, handletextpad=0.1, columnspacing=1)
+    return figure
