@@ -96,7 +96,7 @@ def sphere_3d(
     points: Tensor,
     *,
     ax=None,
-    edges: bool = False,
+    edges: bool | list[tuple[int, int]] = False,
     labels: list[str] | None = None,
     arrows: bool = False,
     colours: str | list[str] = BLUE,
@@ -110,7 +110,7 @@ def sphere_3d(
     Args:
         points: (K, 3) unit rows.
         ax: axes to draw into; a new square figure if None.
-        edges: join neighbours, the points that share an edge of the convex hull (see `neighbours`).
+        edges: join neighbours, the points that share an edge of the convex hull (see `neighbours`), or these pairs.
         labels: one text per point.
         arrows: draw every point as an arrow from the centre.
         colours: one colour, or one per point.
@@ -135,7 +135,7 @@ def sphere_3d(
         _front_and_back(ax, line, MUTED, 0.6, 0.30, 0.12)
     if edges:
         t = torch.linspace(0, 1, 25, dtype=points.dtype)[:, None]
-        for i, j in neighbours(points):
+        for i, j in neighbours(points) if edges is True else edges:
             arc = torch.nn.functional.normalize((1 - t) * seen[i] + t * seen[j], dim=-1)
             _front_and_back(ax, arc, INK, 1.3, 0.55, 0.15)
     order = seen[:, 2].argsort()  # far to near
@@ -181,6 +181,24 @@ def neighbours(points: Tensor, flat: float = 1e-6) -> list[tuple[int, int]]:
                 for edge in ((i, j), (i, m), (j, m)):
                     normals.setdefault(edge, []).append(up)
     return sorted(e for e, n in normals.items() if (torch.tensor(n) @ torch.tensor(n).T).min() < 1 - flat)
+
+
+def contacts(points: Tensor, *, share: float = 1e-6, **looks):
+    """The contact graph of points on S^2: pairs at the smallest angle joined, loose points (without a contact) orange.
+
+    Args:
+        points: (K, 3) unit rows.
+        share: an angle within this share of the smallest one counts as equal to it.
+        looks: as in `sphere_3d`, for example ax, title, azimuth, elevation.
+    Returns:
+        the axes.
+    """
+    x = torch.as_tensor(points).detach().double().cpu()
+    angles = 2 * torch.asin(torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist").clamp_max(2) / 2)
+    angles.fill_diagonal_(math.inf)
+    touch = angles <= (1 + share) * angles.min()
+    colours = [BLUE if touched else ORANGE for touched in touch.any(1).tolist()]
+    return sphere_3d(x, edges=touch.triu().nonzero().tolist(), colours=colours, **looks)
 
 
 def circle_2d(points: Tensor, *, ax=None, labels=None, arrows: bool = True, colours=BLUE, title: str = ""):
