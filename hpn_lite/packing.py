@@ -25,7 +25,13 @@ from .fused import largest, soft_largest
 
 
 def anneal(
-    x: Tensor, sharpness: tuple[float, ...], generator: torch.Generator, *, iterations: int = 100, deadline=None
+    x: Tensor,
+    sharpness: tuple[float, ...],
+    generator: torch.Generator,
+    *,
+    iterations: int = 100,
+    deadline: float | None = None,
+    target: float | None = None,
 ) -> Tensor:
     """Minimise the soft maximum at rising sharpness.
 
@@ -34,10 +40,14 @@ def anneal(
         sharpness: the values of b times (1 - the largest cosine), in order; 30 is coarse, 2000 fine.
         generator: for the small shakes that keep symmetric sets from resting on a saddle.
         iterations: most evaluations per sharpness; the finest get up to three times as many.
+        deadline: a time.monotonic() after which to return.
+        target: return as soon as one of the sets has a largest cosine this small.
     Returns:
         (S, K, D) unit rows.
     """
     for i, sharp in enumerate(sharpness):
+        if target is not None and largest(x).min() <= target:
+            break
         # random points and children hold close pairs, which say nothing yet: b is at most 2 sharp in the first step
         room = (1 - largest(x)).clamp_min(0.5 if i == 0 else 1e-12)
         shake = 0.01 * (room / sharp).sqrt()

@@ -129,11 +129,11 @@ def tammes(
         if given is not None:
             return given
         x = _random_starts(starts, k, dim, generator, device)
-        return packing.anneal(x, next(softness), generator, deadline=search_until)
+        return packing.anneal(x, next(softness), generator, deadline=search_until, target=target)
 
     def descend(x: Tensor) -> tuple[Tensor, Tensor]:
-        x = packing.anneal(x, ladder, generator, deadline=search_until)
-        if not small:
+        x = packing.anneal(x, ladder, generator, deadline=search_until, target=target)
+        if not small or (target is not None and fused.largest(x).min() <= target):
             return x, fused.largest(x)
         # A soft maximum likes symmetric sets, some of which are saddles of the largest cosine itself, where Newton's
         # steps would stall: shake first, and go over it twice.
