@@ -16,6 +16,7 @@ SIZES = (2, 3, 7, 12, 40)
 DIMENSIONS = (2, 3, 4, 10, 100, 1000)
 LABS = {
     "thomson": lambda: labs.thomson(12, seed=4),
+    "tammes": lambda: labs.tammes(7),
     "hello": labs.hello,
     "directions": labs.directions,
     "room": labs.room,

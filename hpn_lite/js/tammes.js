@@ -117,8 +117,12 @@ export function mount(el, options, core) {
   // ---------------------------------------------------------------- what one can do
   function begin(wake = true) { // the points, n or s are new
     const s = exponents[at];
+    if (settled) { // a small shake: a symmetric set may sit on a saddle of the new energy
+      const noise = uniform(n, 3, 1000 * seed + at);
+      points = points.map((p, i) => core.normalize(core.add(p, noise[i], 1e-3)));
+    }
     stages = s === Infinity ? ladder(0) : [s];
-    if (s === Infinity && flow?.s > 64 && flow.points === points) stages = ladder(flow.s);
+    if (s === Infinity && flow?.s > 64) stages = ladder(flow.s);
     flow = new Flow(points, stages.shift() ?? 16384);
     settled = false;
     steps = 0;
@@ -128,7 +132,7 @@ export function mount(el, options, core) {
     refresh();
   }
   const stop = (i) => { at = i; paused = false; begin(); };
-  const fresh = () => { trace = new Map(); begin(); };
+  const fresh = () => { trace = new Map(); flow = null; begin(); };
   const resize = (wanted) => {
     while (points.length < wanted) points = [...points, emptiest(points)];
     points = points.slice(0, wanted);
@@ -136,7 +140,7 @@ export function mount(el, options, core) {
     paused = false;
     fresh();
   };
-  const shuffle = () => { seed += 1; points = uniform(n, 3, seed); flow = null; paused = pulling = false; fresh(); };
+  const shuffle = () => { seed += 1; points = uniform(n, 3, seed); paused = pulling = false; fresh(); };
   const pull = () => { pulling = !pulling; if (pulling) { trace = new Map(); stop(0); } else refresh(); };
   const pause = () => { paused = !paused; if (!paused) start(); refresh(); };
 
