@@ -389,7 +389,7 @@ def _say(x: torch.Tensor, s: float):
     near = r <= 1.4 * r.min()
     both = [r[near], r[~near]], [weight[near] / weight.sum(), weight[~near] / weight.sum()]
     colour, words = [plots.ORANGE, plots.BLUE], ["neighbours", "others"]
-    ax.hist(both[0], 20, (0, 2), weights=both[1], stacked=True, color=colour, label=words)
+    ax.hist(both[0], 20, range=(0, 2), weights=both[1], stacked=True, color=colour, label=words)
     ax.set(xlabel="distance", ylabel="share of the say")
     ax.legend()
     return figure

@@ -20,6 +20,7 @@ LABS = {
     "hello": labs.hello,
     "directions": labs.directions,
     "room": labs.room,
+    "riesz": lambda: labs.riesz(12),
     "lights": lambda: labs.lights(torch.eye(4), [0, 1, 2, 3], torch.eye(4) + 0.1),
     "regimes": labs.regimes,
     "choices": lambda: labs.question("Is it so?", ["Yes", "No"], 0, "Because."),
