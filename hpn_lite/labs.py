@@ -29,7 +29,9 @@ import torch
 from . import codes, plots, points, reference, sphere
 
 __all__ = [
+    "Construction",
     "Lab",
+    "Regime",
     "directions",
     "hello",
     "lights",
