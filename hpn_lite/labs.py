@@ -41,6 +41,7 @@ __all__ = [
     "regimes",
     "riesz",
     "room",
+    "tammes",
     "thomson",
 ]
 JS = Path(__file__).parent / "js"
