@@ -524,7 +524,9 @@ def regimes(k: int = 100, d: int = 25) -> Lab:
         row = [regime(n, dim) for n in REGIME_KS]
         which.append([known.setdefault(r.construction, len(known)) for r in row])
         below.append([round(1e4 * r.bound.value) for r in row])
-        names.append("".join(r.bound.name[0] for r in row))  # Circle, Simplex, Rankin, Fejes Toth, Levenshtein, Optimal
+        names.append(
+            "".join(r.bound.name[0].upper() for r in row)
+        )  # Circle, Simplex, Rankin, Fejes Toth, Levenshtein, Optimal
     options = {"k": k, "d": d, "ks": REGIME_KS, "ds": REGIME_DS, "constructions": [list(c) for c in known]}
     for construction in options["constructions"]:
         construction[2] = None if construction[2] is None else round(construction[2], 6)

@@ -95,7 +95,9 @@ def says(page, k, d):
 
 def check(page, k, d):
     said, (construction, bound) = says(page, k, d), labs.regime(k, d)
-    assert construction.words in said
+    assert construction.words in said and "undefined" not in said
+    names = {"Fejes Toth": "Fejes Tóth", "simplex": "simplex bound", "Optimal": "proved for this code"}
+    assert f"({names.get(bound.name, bound.name)})" in said
     assert float(re.search(rf"No set is below {NUMBER}", said)[1]) == pytest.approx(bound.value, abs=5.1e-5)
     found = re.search(rf"Largest cosine (?:at most )?{NUMBER}", said)
     assert (found is None) == (construction.cosine is None)
