@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 
-from hpn_lite import energy, labs, points, reference, sphere
+from hpn_lite import energy, labs, plots, points, reference, sphere
 
 NUMBER = r"([\d.]+)"
 
@@ -200,3 +200,15 @@ def test_pause_and_run(start):
 def test_bad_options_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_contact_graph_joins_the_closest_pairs_and_marks_loose_points():
+    x = torch.cat([points.cross_polytope(6, 3)[:5], sphere.normalize(torch.tensor([[-0.5, -0.5, -2.0]]).double())])
+    angles = sphere.angle(x[:, None], x[None]).fill_diagonal_(9)
+    joined = int((angles < angles.min() + 1e-9).sum()) // 2
+    ax = plots.contacts(x)
+    plain = plots.sphere_3d(x)
+    assert len(ax.lines) - len(plain.lines) == 2 * joined  # every arc has a front and a back part
+    fills = {tuple(colour[:3]) for colour in ax.collections[0].get_facecolor().round(3).tolist()}
+    assert len(fills) == (1 if (angles.amin(1) < angles.min() + 1e-9).all() else 2)
+    plots.png(ax.figure), plots.png(plain.figure)
