@@ -72,6 +72,8 @@ def classes(options) -> list[dict]:
     print("  k    D   ours       construction                        published  required   bound      "
           "sec    cpu    loop: sec  reached   ratio")  # fmt: skip
     for k, dim, published, required, before, seconds in CELLS:
+        if options.classes and k not in options.classes:
+            continue
         loop, loop_seconds = published_loop(k, dim, options.seed)
         bound = sphere.largest_cosine_bound(k, dim).value
         # the time to be as good as the loop, then the best of the whole budget
@@ -134,6 +136,9 @@ def main() -> None:
     parser.add_argument(
         "--groups", nargs="+", choices=["classes", "thomson", "tammes"], default=["classes", "thomson", "tammes"]
     )
+    parser.add_argument(
+        "--classes", type=int, nargs="+", choices=sorted({cell[0] for cell in CELLS}), help="cells to run"
+    )
     parser.add_argument("--sizes", type=sizes, help="numbers of points for thomson and tammes, such as 4-60,72")
     parser.add_argument("--seconds", type=float, default=60.0, help="most seconds of a row (default 60)")
     parser.add_argument("--seed", type=int, default=0)
@@ -141,7 +146,7 @@ def main() -> None:
     if not options.record.parent.is_dir():
         parser.error(f"{options.record.parent} is not a folder: make it first")
     record = {
-        "settings": {name: getattr(options, name) for name in ("groups", "sizes", "seconds", "seed")},
+        "settings": {name: getattr(options, name) for name in ("groups", "classes", "sizes", "seconds", "seed")},
         "software": {"hpn_lite": hpn_lite.__version__, "torch": torch.__version__, "python": platform.python_version()},
         "hardware": {"machine": platform.machine(), "processor": _processor(), "cores": os.cpu_count(),
                      "threads": torch.get_num_threads()},
