@@ -108,3 +108,23 @@ def visit(browser, site):
     yield go
     for v in visits:
         v.context.close()
+
+
+@pytest.fixture
+def bare(browser):
+    """A function that opens a lab on a page of its own, without the site; a script that fails there fails the test."""
+    contexts, errors = [], []
+
+    def go(lab, **options):
+        contexts.append(browser.new_context(**{"viewport": {"width": 900, "height": 900}, **options}))
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        head = '<meta charset="utf-8"><title>lab</title>'
+        page.set_content(f"<!doctype html><html><head>{head}</head><body>{lab._repr_mimebundle_()['text/html']}</body>")
+        page.wait_for_function("document.querySelector('.hpn-lab')?.hpn")
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert not errors

@@ -69,16 +69,8 @@ def test_what_is_not_on_the_map_is_refused(k, d, word):
 
 # ---------------------------------------------------------------- on the page
 @pytest.fixture
-def page(browser):
-    context = browser.new_context(viewport={"width": 800, "height": 900})
-    page = context.new_page()
-    page.errors = []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.set_content(labs.regimes(k=100, d=25)._repr_mimebundle_()["text/html"])
-    page.wait_for_function("document.querySelector('.hpn-lab')?.hpn")
-    yield page
-    assert page.errors == []
-    context.close()
+def page(bare):
+    return bare(labs.regimes(k=100, d=25))
 
 
 def state(page):

@@ -40,16 +40,8 @@ def test_bad_options_are_refused(n, s, word):
 
 
 @pytest.fixture
-def page(browser):
-    context = browser.new_context(viewport={"width": 800, "height": 900})
-    page = context.new_page()
-    page.errors = []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
-    page.set_content(labs.riesz(12, 1)._repr_mimebundle_()["text/html"])
-    page.wait_for_function("document.querySelector('.hpn-lab')?.hpn")
-    yield page
-    assert page.errors == []
-    context.close()
+def page(bare):
+    return bare(labs.riesz(12, 1))
 
 
 def check(page, n, s):

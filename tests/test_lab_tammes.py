@@ -26,26 +26,6 @@ def maths(browser):
     page.close()
 
 
-@pytest.fixture
-def start(browser):
-    """start(lab) opens it on a bare page; what the page complained about fails the test."""
-    contexts, errors = [], []
-
-    def go(lab, **options):
-        contexts.append(browser.new_context(viewport={"width": 900, "height": 800}, **options))
-        page = contexts[-1].new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        head = '<meta charset="utf-8"><title>lab</title>'
-        page.set_content(f"<!doctype html><html><head>{head}</head><body>{lab._repr_mimebundle_()['text/html']}</body>")
-        page.wait_for_function("document.querySelector('.hpn-lab')?.hpn")
-        return page
-
-    yield go
-    for context in contexts:
-        context.close()
-    assert not errors
-
-
 def state(page):
     return page.evaluate("document.querySelector('.hpn-lab').hpn.state()")
 
@@ -112,8 +92,8 @@ def test_polish_never_makes_it_worse(maths):
     assert after >= sphere.separation(x).smallest_angle.item() - 1e-12
 
 
-def test_from_thomson_to_tammes_by_keyboard(start):
-    page = start(labs.tammes(7, seed=3))
+def test_from_thomson_to_tammes_by_keyboard(bare):
+    page = bare(labs.tammes(7, seed=3))
     says(page, "7 points, s = 1: .* paused")
     assert compared(page)["settled"] is False
     tab_to(page, "slider", "Exponent s, from 0 to infinity")
@@ -136,8 +116,8 @@ def test_from_thomson_to_tammes_by_keyboard(start):
     assert energy.riesz(x, 0, reduction="sum").item() == pytest.approx(reference.riesz(7, 0).value, rel=1e-7)
 
 
-def test_every_control_by_keyboard(start):
-    page = start(labs.tammes(6, s=math.inf, seed=2, run=True))
+def test_every_control_by_keyboard(bare):
+    page = bare(labs.tammes(6, s=math.inf, seed=2, run=True))
     says(page, r"6 points, s = infinity: smallest angle 90\.0000 .* 12 contacts within 1%, 0 loose points, settled")
     tab_to(page, "slider", "Number of points n")
     page.keyboard.press("ArrowLeft")
@@ -164,8 +144,8 @@ def test_every_control_by_keyboard(start):
 
 
 @pytest.mark.parametrize("motion", ("no-preference", "reduce"))
-def test_pulling_stops_everywhere_and_at_the_end(start, motion):
-    page = start(labs.tammes(8, seed=2), reduced_motion=motion)
+def test_pulling_stops_everywhere_and_at_the_end(bare, motion):
+    page = bare(labs.tammes(8, seed=2), reduced_motion=motion)
     tab_to(page, "button", "Pull s to infinity")
     page.keyboard.press("Enter")
     page.wait_for_function("(() => { const s = document.querySelector('.hpn-lab').hpn.state(); return !s.pulling; })()")
@@ -177,8 +157,8 @@ def test_pulling_stops_everywhere_and_at_the_end(start, motion):
     assert now["trace"][-1][1] == pytest.approx(reference.tammes(8).angle, abs=1e-7)
 
 
-def test_pause_and_run(start):
-    page = start(labs.tammes(60, s=1, seed=2))
+def test_pause_and_run(bare):
+    page = bare(labs.tammes(60, s=1, seed=2))
     assert state(page)["paused"]
     tab_to(page, "button", "Run")
     page.keyboard.press("Enter")
