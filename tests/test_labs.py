@@ -871,7 +871,7 @@ def test_lights_agree_with_the_module(start):
     points_ = rounded - rounded.mean(dim=1, keepdim=True)
     close(now["cosines"], sphere.cosines(x[None], points_)[0])
     close(now["distances"], torch.linalg.vector_norm(x - points_, dim=1))
-    found = page.says(rf"Smallest distance {NUMBER}: (\d).*Largest cosine {NUMBER}: (\d)")
+    found = page.says(rf"mean pixel taken off. Smallest distance {NUMBER}: (\d).*Largest cosine {NUMBER}: (\d)")
     assert int(found[2]) == torch.linalg.vector_norm(x - points_, dim=1).argmin()
     assert int(found[4]) == sphere.cosines(x[None], points_)[0].argmax()
     assert float(found[3]) == pytest.approx(sphere.cosines(x[None], points_).max().item(), abs=6e-5)
