@@ -10,12 +10,28 @@ import sys
 from pathlib import Path
 
 import draw_logo
-import notebooks
 import numpy as np
 import pages
 import pytest
 import site_fixes
 from PIL import Image
+
+import notebooks
+
+SPHERE = "def norm(x): return abs(x)\n\ndef angle(x): return x\n"
+ENERGY = '''"""Energies."""
+
+from .sphere import angle, norm
+
+__all__ = ["other", "total"]
+TABLE = open(__file__ + "/../" + "tables" + "/" + "best.csv")
+
+def total(x):  # as printed
+    return norm(x) + TABLE
+
+def other(x):
+    return angle(x)
+'''
 
 
 @pytest.fixture
@@ -25,11 +41,12 @@ def repo(tmp_path) -> Path:
     (package / "tables").mkdir(parents=True)
     (tmp_path / "book").mkdir()
     (package / "__init__.py").write_text('__version__ = "0.1.0"\n')
-    (package / "sphere.py").write_text("def norm(x): return abs(x)\n")
-    (package / "energy.py").write_text('from .sphere import norm\n\nTABLE = __file__ + "/../tables/best.csv"\n')
+    (package / "sphere.py").write_text(SPHERE)
+    (package / "energy.py").write_text(ENERGY)
     (package / "labs.py").write_text("import json\n")
     (package / "tables" / "best.csv").write_text("12,49.165\n")
-    write(tmp_path, "from hpn_lite import energy\nprint(1 + 1)")
+    (package / "tables" / "other.csv").write_text("\n")
+    write(tmp_path, "from hpn_lite import energy\nprint(energy.total(3))")
     return tmp_path
 
 
@@ -53,32 +70,40 @@ def mark(repo: Path) -> str:
 
 def test_fingerprint_is_of_bytes_alone(repo):
     # Written down once: another Python, another machine or another year gives the same.
-    assert mark(repo) == "e55e1990c468f4ab159698eaead5902727cbc1d12c0e0157818da7bdd27e2aea"
+    assert mark(repo) == "013ed14cd2ce2c15f4ce17ebc133470ccf3509691f67177436c55f9940c40c82"
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "changes"),
+    ("file", "old", "new", "changes"),
     [
-        ("hpn_lite/energy.py", "from .sphere import norm  # edited\n", True),
-        ("hpn_lite/sphere.py", "def norm(x): return x\n", True),  # reached through energy
-        ("hpn_lite/tables/best.csv", "12,49.166\n", True),  # energy names its folder
-        ("hpn_lite/labs.py", "import csv\n", False),  # nothing imports it
-        ("hpn_lite/__init__.py", '__version__ = "0.2.0"\n', False),  # a release
-        ("hpn_lite/__init__.py", '__version__ = "0.1.0"\nfrom . import labs\n', True),
-        ("hpn_lite/sphere.py", "def norm(x): return abs(x)\r\n", False),  # line ends of another system
+        ("hpn_lite/energy.py", "norm(x) + TABLE", "norm(x) - TABLE", True),
+        ("hpn_lite/sphere.py", "abs(x)", "x", True),  # reached through energy
+        ("hpn_lite/tables/best.csv", "49.165", "49.166", True),  # energy names it
+        ("hpn_lite/tables/other.csv", "", "x", False),  # nothing names it
+        ("hpn_lite/energy.py", "angle(x)", "angle(2 * x)", False),  # a function that the notebook does not name
+        ("hpn_lite/sphere.py", "return x", "return 2 * x", False),
+        ("hpn_lite/energy.py", "import angle, norm", "import angle, norm, new", False),
+        ("hpn_lite/energy.py", '["other", "total"]', '["total"]', False),
+        ("hpn_lite/energy.py", "Energies.", "All energies.", False),
+        ("hpn_lite/energy.py", "\ndef other", "\nprint()\n\ndef other", True),  # runs whenever the module is imported
+        ("hpn_lite/sphere.py", "\ndef angle", "\nprint()\n\ndef angle", True),
+        ("hpn_lite/labs.py", "import json", "print()", False),  # nothing imports it
+        ("hpn_lite/__init__.py", "0.1.0", "0.2.0", False),  # a release
+        ("hpn_lite/sphere.py", "\n", "\r\n", False),  # line ends of another system
     ],
 )
-def test_fingerprint_follows_modules(repo, file, text, changes):
-    before = mark(repo)
-    (repo / file).write_bytes(text.encode())
+def test_fingerprint_follows_modules(repo, file, old, new, changes):
+    before, text = mark(repo), (repo / file).read_text()
+    assert old in text
+    (repo / file).write_bytes(text.replace(old, new).encode() if old else new.encode())
     assert (mark(repo) != before) is changes
 
 
 def test_fingerprint_follows_code_and_not_prose(repo):
     before = mark(repo)
-    write(repo, "from hpn_lite import energy\nprint(1 + 1)", prose="# Another title\n\nMore words.")
+    write(repo, "from hpn_lite import energy\nprint(energy.total(3))", prose="# Another title\n\nMore words.")
     assert mark(repo) == before
-    write(repo, "from hpn_lite import energy\nprint(1 + 2)")
+    write(repo, "from hpn_lite import energy\nprint(energy.total(4))")
     assert mark(repo) != before
 
 
@@ -98,30 +123,31 @@ def test_data_that_is_not_there_is_named(repo):
 
 
 @pytest.mark.parametrize(
-    ("code", "modules"),
+    ("code", "files"),
     [
-        ("from hpn_lite import energy, sphere", {"__init__", "energy", "sphere"}),
-        ("from hpn_lite.energy import riesz", {"energy"}),
-        ("import hpn_lite.energy as e", {"energy"}),
-        ("import hpn_lite", {"__init__"}),
-        ("def f():\n    from hpn_lite import labs", {"__init__", "labs"}),
-        ("import numpy, os.path\nfrom torch import nn", set()),
-        ("from . import x", set()),  # not ours: a notebook is in no package
+        ("from hpn_lite import energy\nenergy.total(1)", {"energy.py", "sphere.py", "best.csv"}),
+        ("from hpn_lite import energy\nenergy.other(1)", {"energy.py", "sphere.py"}),
+        ("from hpn_lite.energy import other\nother(1)", {"energy.py", "sphere.py"}),
+        ("from hpn_lite.sphere import norm as n\nn(1)", {"sphere.py"}),
+        ("import hpn_lite.energy as e\ne.other(1)", {"energy.py", "sphere.py", "best.csv"}),  # under another name: all
+        ("from hpn_lite import energy as e\ne.other(1)", {"energy.py", "sphere.py", "best.csv"}),
+        ("import hpn_lite.sphere\nhpn_lite.sphere.norm(1)", {"sphere.py"}),
+        ("from hpn_lite import sphere\ngetattr(sphere, 'no' + 'rm')", {"sphere.py"}),  # handed on: all of it
+        ("def f():\n    from hpn_lite import sphere\n    sphere.norm(1)", {"sphere.py"}),
+        ("def f():\n    from hpn_lite.sphere import norm\n    norm(1)", {"sphere.py"}),
+        ("from hpn_lite import energy, sphere", set()),  # imported and not used
+        ("import numpy, os.path\nfrom torch import nn\nnn.norm(1)", set()),
+        ("from . import sphere\nsphere(1)", set()),  # not ours: a notebook is in no package
+        (
+            'import sys\nif "x" in sys.modules:\n    %pip install y\nfrom hpn_lite import sphere\nsphere.norm',
+            {"sphere.py"},
+        ),
     ],
 )
-def test_imports_are_found(code, modules):
-    assert notebooks.imported_modules(code) == modules
-
-
-def test_imports_within_the_package():
-    code = "from . import sphere\nfrom .bounds import rankin\nfrom .sphere import norm\nimport torch"
-    assert notebooks.imported_modules(code, inside=True) == {"__init__", "sphere", "bounds"}
-
-
-def test_lines_of_ipython_do_not_hide_imports(repo):
-    write(repo, 'import sys\nif "google.colab" in sys.modules:\n    %pip install hpn-lite\nfrom hpn_lite import energy')
-    found = notebooks.dependencies(notebooks.read(repo / "book" / "01-one.ipynb", repo), repo)
-    assert {p.name for p in found} == {"__init__.py", "energy.py", "sphere.py", "best.csv"}
+def test_what_a_notebook_reaches(repo, code, files):
+    write(repo, code)
+    found = notebooks.reached(notebooks.read(repo / "book" / "01-one.ipynb", repo), repo)
+    assert {Path(p).name for p in found} == files
 
 
 # ---- Execution ------------------------------------------------------------------------------------------------------

@@ -6,10 +6,10 @@
     python tools/notebooks.py text [...]             write notebooks as MyST text into _text/
     python tools/notebooks.py notebook [...]         bring edited text back into the notebooks
 
-A notebook's outputs are fresh while the fingerprint stored with them equals that of its code cells, of the `hpn_lite`
-modules that they reach through imports, and of the data files that they name (`metadata.hpn.reads`: a list of globs
-relative to the root of the repository). Prose may change freely. Everything hashed is text or bytes of files, so the
-fingerprint is the same on every Python and every machine.
+A notebook's outputs are fresh while the fingerprint stored with them equals that of its code cells, of what they reach
+in `hpn_lite` (functions, classes, constants, data files), and of the data files that they name (`metadata.hpn.reads`: a
+list of globs relative to the root of the repository). Prose may change freely. Everything hashed is text or bytes of
+files, so the fingerprint is the same on every Python and every machine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("book", "notebooks")
@@ -84,41 +86,100 @@ def code_cells(nb: dict) -> list[dict]:
 # ---- Fingerprints ---------------------------------------------------------------------------------------------------
 
 
-def imported_modules(code: str, package: str = "hpn_lite", inside: bool = False) -> set[str]:
-    """Names of the package's modules that a piece of code imports; `__init__` stands for the package itself."""
-    found = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            parts = [alias.name.split(".") for alias in node.names]
-            found |= {(p + ["__init__"])[1] for p in parts if p[0] == package}
-        elif isinstance(node, ast.ImportFrom):
-            base = (node.module or "").split(".")
-            relative = inside and node.level == 1
-            if relative and base[0] or not relative and base[0] == package and len(base) > 1:
-                found.add(base[0] if relative else base[1])
-            elif relative or (base[0] == package and not node.level):
-                found |= {"__init__", *(alias.name for alias in node.names)}
+class Piece(NamedTuple):
+    """A statement: the names that it binds, what it uses as (module, name), its text (none for an import)."""
+
+    binds: set[str]
+    uses: set[tuple[str, str]]
+    text: str
+
+
+def pieces(code: str, module: str, package: str = "hpn_lite") -> list[Piece]:
+    """The statements of a module of the package (or of a notebook), without its docstring and `__all__`."""
+
+    def imported(node: ast.ImportFrom | ast.Import) -> Iterator[tuple[str, tuple[str, str]]]:
+        """The names that an import binds, and what each of them is; "*" is all of a module."""
+        for alias in node.names:
+            bound = alias.asname or alias.name
+            if isinstance(node, ast.Import):
+                base = alias.name.split(".")
+                if base[0] == package and (len(base) > 1 or alias.asname):
+                    yield bound, (base[-1], "*" if alias.asname else "")
+            elif module and node.level == 1 or node.module and node.module.split(".")[0] == package:
+                base = (node.module or "").removeprefix(package).lstrip(".")
+                yield bound, (base, alias.name) if base else (alias.name, "*")
+
+    lines, found = code.split("\n"), []
+    for node in ast.parse(code).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            # A module under another name counts as a whole, also where only "name." stands.
+            for bound, what in imported(node):
+                found.append(Piece({bound} if bound == what[0] else {bound, f"{bound}."}, {what}, ""))
+            continue
+        uses, owners, local = set(), set(), {}
+        for n in ast.walk(node):
+            if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name | ast.Attribute):
+                owner = n.value.id if isinstance(n.value, ast.Name) else n.value.attr
+                uses |= {(owner, n.attr), (module, f"{owner}.")}
+                owners.add(id(n.value))
+            elif isinstance(n, ast.Import | ast.ImportFrom):
+                local |= dict(imported(n))
+        bare = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and id(n) not in owners}
+        uses |= {(module, n) for n in bare} | {what for bound, what in local.items() if bound in bare or what[1] != "*"}
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            binds = {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+        else:
+            binds = {node.name} if hasattr(node, "name") else set()
+        if binds == {"__all__"} or isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+        found.append(Piece(binds, uses, "\n".join(lines[first - 1 : node.end_lineno])))
     return found
 
 
-def dependencies(nb: dict, root: Path = ROOT) -> list[Path]:
-    """Files of `hpn_lite` that the notebook's code reaches: modules through imports, and the data that these name."""
+def reached(nb: dict, root: Path = ROOT) -> dict[str, bytes]:
+    """What a notebook's code can reach in `hpn_lite`: statements and data files, by file.
+
+    A new lab, or a new way of placing points, so leaves alone the notebooks that do not name it. A data file counts if
+    its folder and its name, with or without the ending, stand in quotes in what counts.
+    """
     package = root / "hpn_lite"
     code = "\n".join(source(c) for c in code_cells(nb))
     # Lines of IPython's own language (%pip, !ls) are not Python; `pass` keeps the block they stand in.
     code = re.sub(r"^([ \t]*)[%!].*$", r"\1pass", code, flags=re.MULTILINE)
-    todo, seen = imported_modules(code), set()
-    while todo:
-        path = package / f"{todo.pop()}.py"
-        if path not in seen and path.exists():  # a name that is no file is a function of `__init__`
-            seen.add(path)
-            todo |= imported_modules(path.read_text(encoding="utf-8"), inside=True)
-    for path in list(seen):
-        text = path.read_text(encoding="utf-8")
-        for folder in (p for p in package.iterdir() if p.is_dir() and p.name != "__pycache__"):
-            if re.search(rf"""["'/]{folder.name}["'/]""", text):  # this module reads package data from that folder
-                seen |= {p for p in folder.rglob("*") if p.is_file()}
-    return sorted(seen)
+    kept, waiting = [], []
+    for piece in pieces(code, ""):  # all of the notebook counts, but of its imports those that are used
+        (kept if piece.text else waiting).append(("", 0, piece))
+    for path in sorted(package.glob("*.py")):
+        text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+        waiting += [(path.stem, i, piece) for i, piece in enumerate(pieces(text, path.stem))]
+    uses = set().union(*(piece.uses for _, _, piece in kept))
+    while True:
+        every = {module for module, _ in uses}  # a module that is used at all runs its bare statements
+        whole = {module for module, what in uses if what == "*"}
+
+        def counts(module: str, piece: Piece, every=every, whole=whole, uses=uses) -> bool:
+            if not piece.binds or module in whole:
+                return module in every
+            return any((module, bound) in uses for bound in piece.binds)
+
+        now = [w for w in waiting if counts(w[0], w[2])]
+        if not now:
+            break
+        kept += now
+        waiting = [w for w in waiting if w not in now]
+        uses = uses.union(*(piece.uses for _, _, piece in now))
+    found: dict[str, bytes] = {}
+    for module, _, piece in sorted(kept, key=lambda k: k[:2]):
+        if module and piece.text:
+            file = f"hpn_lite/{module}.py"
+            found[file] = found.get(file, b"") + piece.text.encode() + b"\n"
+    quoted = set(re.findall(r"""["']([\w./-]+)["']""", code + b"".join(found.values()).decode()))
+    for path in sorted(p for p in package.glob("*/*") if p.is_file() and p.parent.name in quoted):
+        if {path.name, path.stem} & quoted:
+            found[name(path, root)] = path.read_bytes().replace(b"\r\n", b"\n")
+    return found
 
 
 def fingerprint(nb: dict, root: Path = ROOT) -> str:
@@ -130,11 +191,8 @@ def fingerprint(nb: dict, root: Path = ROOT) -> str:
 
     for cell in code_cells(nb):
         add("cell", source(cell).strip().encode())
-    for path in dependencies(nb, root):
-        data = path.read_bytes().replace(b"\r\n", b"\n")
-        if path.name == "__init__.py":  # a new release number changes no output
-            data = re.sub(rb"__version__ = .*", b"", data)
-        add(name(path, root), data)
+    for file, data in reached(nb, root).items():
+        add(file, data)
     for pattern in nb["metadata"].get("hpn", {}).get("reads", []):
         files = sorted(p for p in root.glob(pattern) if p.is_file())
         if not files:
