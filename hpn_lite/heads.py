@@ -1,0 +1,477 @@
+"""Output layers of every kind, in one shape: what stands between a net's last outputs and its task.
+
+A head turns the outputs z (B, width) of a net into scores, a loss and predictions. `training.train` drives any of them:
+
+    head = PrototypeHead(points.best_prototypes(10, 3).points)
+    net = nets.digits(head.width)
+    loss = head.loss(net(x), y)
+    loss.backward()
+    head.observe(z, y)  # after every step; only heads that follow the data do anything
+    head.predict(net(x))
+
+Fixed prototypes are buffers, what is learnt are parameters, and state_dict holds all that a head needs to go on. What
+can be checked once (prototypes, bounds) is checked when a head is made, all targets of a data set by `validate`, and
+each step's as the head of `losses` says: set `head.check` to None, True or False.
+
+Chapters 9 to 11 of the book explain them.
+"""
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import losses
+from .bounds import whole
+
+__all__ = [
+    "Head",
+    "PrototypeHead",
+    "SoftmaxHead",
+    "NearestMeanHead",
+    "RegressionHead",
+    "SquaredHead",
+    "JointHead",
+    "MultiTaskHead",
+]
+
+
+class Head(nn.Module):
+    """What all heads share. A head of your own needs width, forward, loss, predict and metrics.
+
+    width: number of outputs that the net before the head must have.
+    check: whether each step looks at values; None: on the CPU only (see the top of losses.py).
+    """
+
+    width: int
+    check: bool | None = None
+
+    def forward(self, z: Tensor):
+        """Outputs (B, width) -> what the head measures on them: cosines (B, K), scores (B, K) or values (B,)."""
+        raise NotImplementedError
+
+    def loss(self, z: Tensor, y, reduction: str = "mean") -> Tensor:
+        """The loss of outputs z (B, width) for the targets y; reduction as in `losses`."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def predict(self, z: Tensor):
+        """Outputs (B, width) -> predictions in the form of the targets."""
+        raise NotImplementedError
+
+    def metrics(self, prediction, y) -> dict[str, float]:
+        """Predictions and targets of a whole test set -> {"accuracy": in [0, 1]}, {"mae": in units of y}, or both."""
+        raise NotImplementedError
+
+    def validate(self, y) -> None:
+        """Look at targets, whatever `check` says, and refuse wrong ones: once for a whole data set is enough."""
+
+    def observe(self, z: Tensor, y) -> None:
+        """Called after every training step with its outputs and targets. Heads that follow the data override it."""
+
+    def start_epoch(self, epoch: int) -> None:
+        """Called before each epoch."""
+
+    def end_epoch(self, epoch: int) -> None:
+        """Called after each epoch."""
+
+    def _targets(self, z: Tensor, y, names: tuple[str, ...]) -> tuple[Tensor, ...]:
+        """Check the outputs, and the form of targets that are a tuple."""
+        losses.check_outputs(z, self.width, check=self.check)
+        return _tuple(y, names)
+
+
+def _tuple(y, names: tuple[str, ...]) -> tuple[Tensor, ...]:
+    if not isinstance(y, (tuple, list)) or len(y) != len(names):
+        given = f"{len(y)} of them" if isinstance(y, (tuple, list)) else type(y).__name__
+        raise TypeError(f"y must be a tuple ({', '.join(names)}), got {given}")
+    return tuple(y)
+
+
+def _accuracy(prediction: Tensor, labels: Tensor) -> float:
+    return float((prediction == labels.to(prediction.device)).double().mean())
+
+
+def _mean_absolute_error(prediction: Tensor, y: Tensor) -> float:
+    return float((prediction.double() - y.to(prediction.device).double()).abs().mean())
+
+
+# --- classes -------------------------------------------------------------------------------------------------------
+
+
+class _ClassHead(Head):
+    """A head whose forward gives one score per class."""
+
+    classes: int
+
+    @torch.no_grad()
+    def predict(self, z: Tensor) -> Tensor:
+        return self(z).argmax(1)
+
+    def metrics(self, prediction: Tensor, y: Tensor) -> dict[str, float]:
+        return {"accuracy": _accuracy(prediction, y)}
+
+    def validate(self, y: Tensor) -> None:
+        losses.check_labels(y, self.classes, name="y", check=True)
+
+
+class PrototypeHead(_ClassHead):
+    """Classification by fixed prototypes: the loss is squared_cosine, the prediction the nearest prototype.
+
+    With `torch.eye(K)` it is the one-hot baseline, with normalised word vectors the word2vec baseline.
+
+    Args:
+        prototypes: (K, D) unit rows, row k for class k; held as a buffer in torch's default dtype.
+        weight: (K,) weight of each class in the loss.
+    Raises:
+        TypeError, ValueError: if the prototypes are no (K, D) unit rows, or weight has another length than K.
+    Source: HPN-E1, HPN-E4.
+    """
+
+    def __init__(self, prototypes: Tensor, *, weight: Tensor | None = None):
+        super().__init__()
+        losses.check_prototypes(prototypes)
+        if weight is not None and weight.shape != (len(prototypes),):
+            raise ValueError(f"weight must have shape ({len(prototypes)},), one per class, got {tuple(weight.shape)}")
+        dtype = torch.get_default_dtype()
+        self.register_buffer("prototypes", prototypes.detach().to(dtype, copy=True))
+        self.register_buffer("weight", None if weight is None else weight.detach().to(dtype, copy=True))
+        self.classes, self.width = prototypes.shape
+
+    def forward(self, z: Tensor) -> Tensor:
+        losses.check_outputs(z, self.width, check=self.check)
+        with torch.autocast(z.device.type, enabled=False):
+            return (losses.unit(z, self.prototypes) @ self.prototypes.T).clamp(-1, 1)  # (B, D) -> (B, K)
+
+    def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
+        losses.check_outputs(z, self.width, check=self.check)
+        y = losses.check_labels(y, self.classes, size=len(z), name="y", check=self.check)
+        return losses.squared_cosine(z, self.prototypes, y, weight=self.weight, reduction=reduction, check=False)
+
+    @torch.no_grad()
+    def predict(self, z: Tensor) -> Tensor:
+        return losses.nearest_prototype(z, self.prototypes)  # chunked: K may be a million
+
+    def extra_repr(self) -> str:
+        return f"{self.classes} prototypes in {self.width} dimensions"
+
+
+class SoftmaxHead(_ClassHead):
+    """The usual classifier: a linear layer, learnt with the net, and cross-entropy.
+
+    Args:
+        classes: number of classes K, at least 2.
+        width: outputs of the net before the linear layer; default: none, the net's K outputs are the scores.
+    Raises:
+        ValueError: if classes < 2 or width < 1.
+    """
+
+    def __init__(self, classes: int, width: int | None = None):
+        super().__init__()
+        self.classes = whole("classes", classes, 2)
+        self.width = self.classes if width is None else whole("width", width, 1)
+        self.linear = nn.Identity() if width is None else nn.Linear(width, classes)
+
+    def forward(self, z: Tensor) -> Tensor:
+        losses.check_outputs(z, self.width, check=self.check)
+        return self.linear(z)  # (B, K)
+
+    def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
+        scores = self(z)
+        y = losses.check_labels(y, self.classes, size=len(z), name="y", check=self.check)
+        return F.cross_entropy(scores, y, reduction=reduction)
+
+
+class NearestMeanHead(_ClassHead):
+    """Deep NCM: the prototype of a class is the mean of its outputs, which moves as the net learns.
+
+    The loss is a softmax over minus the distances to the means; no gradient flows into the means. They are followed in
+    one of three ways, each from the outputs of the training steps:
+
+    - "online": the mean of all outputs seen since the start, however old.
+    - "condensation": the same, but every so many steps the mean is condensed to a single example, so that old outputs,
+      which came from a net that no longer exists, lose their weight.
+    - "decay": mean <- decay * mean + (1 - decay) * mean of the batch, for the classes in the batch.
+
+    A class not seen yet has its mean at the origin for the loss and is never predicted. On several GPUs the sums and
+    counts of a batch are added up over all processes first, so that all hold the same means.
+
+    Args:
+        classes: number of classes K, at least 2.
+        dim: dimension of the outputs.
+        update: "online", "condensation" or "decay".
+        every: steps between two condensations.
+        decay: weight of the old mean.
+        squared: take squared distances, as the public implementation of Deep NCM does.
+    Raises:
+        ValueError: if update is another word, or a number is out of range.
+    Source: Guerriero, Caputo, Mensink 2018; HPN-F4.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        dim: int,
+        update: str = "condensation",
+        *,
+        every: int = 100,
+        decay: float = 0.9,
+        squared: bool = False,
+    ):
+        super().__init__()
+        if update not in ("online", "condensation", "decay"):
+            raise ValueError(f'update must be "online", "condensation" or "decay", got {update!r}')
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay must lie in [0, 1), got {decay}")
+        self.classes, self.width = whole("classes", classes, 2), whole("dim", dim, 1)
+        self.update, self.every, self.decay, self.squared = update, whole("every", every, 1), decay, squared
+        self.register_buffer("means", torch.zeros(classes, dim))
+        self.register_buffer("counts", torch.zeros(classes))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+
+    def forward(self, z: Tensor) -> Tensor:
+        losses.check_outputs(z, self.width, check=self.check)
+        return losses.distance_scores(z, self.means, squared=self.squared)  # (B, K)
+
+    def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
+        y = losses.check_labels(y, self.classes, size=len(z), name="y", check=self.check)
+        means = self.means.clone()  # observe changes them in place, perhaps before the gradient is taken
+        return losses.nearest_mean(z, means, y, squared=self.squared, reduction=reduction, check=self.check)
+
+    @torch.no_grad()
+    def predict(self, z: Tensor) -> Tensor:
+        return self(z).masked_fill(self.counts == 0, -torch.inf).argmax(1)
+
+    @torch.no_grad()
+    def observe(self, z: Tensor, y: Tensor) -> None:
+        sums = torch.zeros_like(self.means).index_add_(0, y, z.detach().to(self.means.dtype))
+        counts = torch.zeros_like(self.counts).index_add_(0, y, torch.ones_like(y, dtype=self.counts.dtype))
+        if dist.is_available() and dist.is_initialized():
+            dist.all_reduce(sums)
+            dist.all_reduce(counts)
+        here, batch = counts > 0, sums / counts.clamp_min(1)[:, None]  # means of the classes in this batch
+        if self.update == "decay":
+            share = torch.where(self.counts > 0, 1 - self.decay, 1.0)  # the first sight of a class is all there is
+        else:
+            share = counts / (self.counts + counts).clamp_min(1)
+        self.means += (here * share)[:, None] * (batch - self.means)
+        self.counts += counts
+        self.steps += 1
+        if self.update == "condensation":
+            condensed = self.steps % self.every == 0  # a tensor: nothing here makes a GPU wait
+            self.counts.copy_(torch.where(condensed, self.counts.clamp_max(1), self.counts))
+
+    def extra_repr(self) -> str:
+        return f"{self.classes} means in {self.width} dimensions, update={self.update!r}"
+
+
+# --- values --------------------------------------------------------------------------------------------------------
+
+
+class _Bounded(Head):
+    """A head with bounds on its values. They go into state_dict, as a tensor, which any tool can move and store."""
+
+    def __init__(self, low: float, high: float, clip: bool):
+        super().__init__()
+        self.low, self.high = losses.check_bounds(low, high)
+        self.clip = clip
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor([self.low, self.high], dtype=torch.float64)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.low, self.high = map(float, state)
+
+    def extra_repr(self) -> str:
+        return f"values from {self.low:g} to {self.high:g}, {self.width} outputs"
+
+
+class _ValueHead(_Bounded):
+    def metrics(self, prediction: Tensor, y: Tensor) -> dict[str, float]:
+        return {"mae": _mean_absolute_error(prediction, y)}
+
+    def validate(self, y: Tensor) -> None:
+        losses.to_cosine(y, self.low, self.high, clip=self.clip, check=True)
+
+
+class RegressionHead(_ValueHead):
+    """Regression on the sphere: the cosine to one axis is the value, -1 the lower bound and +1 the upper one.
+
+    Args:
+        low, high: the bounds; the paper takes the smallest and largest training target.
+        dim: dimension D of the outputs, at least 2.
+        axis: (D,) unit vector; default: the last axis. Any other does as well.
+        clip: move targets outside the bounds onto them; without it they are an error.
+    Raises:
+        TypeError, ValueError: unless low < high, dim >= 2, and axis is a unit vector of that dimension.
+    Source: HPN-E6, HPN-E7.
+    """
+
+    def __init__(self, low: float, high: float, dim: int, *, axis: Tensor | None = None, clip: bool = False):
+        super().__init__(low, high, clip)
+        self.width = whole("dim", dim, 2)
+        axis = torch.eye(dim)[-1] if axis is None else axis
+        losses.check_axis(axis, dim)
+        self.register_buffer("axis", axis.detach().to(torch.get_default_dtype(), copy=True))
+
+    def forward(self, z: Tensor) -> Tensor:
+        losses.check_outputs(z, self.width, check=self.check)
+        c = (losses.unit(z, self.axis) * self.axis).sum(1).clamp(-1, 1)  # (B,)
+        return losses.from_cosine(c, self.low, self.high)
+
+    def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
+        losses.check_outputs(z, self.width, check=self.check)
+        r = losses.to_cosine(y, self.low, self.high, clip=self.clip, check=self.check)
+        return losses.squared_difference(z, r, self.axis, reduction=reduction, check=False)
+
+    @torch.no_grad()
+    def predict(self, z: Tensor) -> Tensor:
+        return self(z)
+
+
+class SquaredHead(_ValueHead):
+    """The baseline of regression: one number, squared loss, targets and outputs brought to [0, 1] and clamped there.
+
+    Args:
+        low, high: the bounds.
+        dim: outputs of the net: 1 (the paper's 1D), or D with one more linear layer behind them (2D+1D, 3D+1D).
+        clamp: clamp the output, as the paper does.
+        clip: move targets outside the bounds onto them; without it they are an error.
+    Raises:
+        ValueError: unless low < high and dim >= 1.
+    Source: HPN-F5.
+    """
+
+    def __init__(self, low: float, high: float, dim: int = 1, *, clamp: bool = True, clip: bool = False):
+        super().__init__(low, high, clip)
+        self.width, self.clamp = whole("dim", dim, 1), clamp
+        self.linear = nn.Identity() if dim == 1 else nn.Linear(dim, 1)
+
+    def _output(self, z: Tensor) -> Tensor:
+        losses.check_outputs(z, self.width, check=self.check)
+        return self.linear(z)[:, 0]  # (B,): 0 stands for low, 1 for high
+
+    def forward(self, z: Tensor) -> Tensor:
+        output = self._output(z)
+        return self.low + (output.clamp(0, 1) if self.clamp else output) * (self.high - self.low)
+
+    def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
+        options = {"clamp": self.clamp, "clip": self.clip, "reduction": reduction, "check": self.check}
+        return losses.squared_error(self._output(z), y, self.low, self.high, **options)
+
+    @torch.no_grad()
+    def predict(self, z: Tensor) -> Tensor:
+        return self(z)
+
+
+# --- both ----------------------------------------------------------------------------------------------------------
+
+
+class _TwoTasks(_Bounded):
+    """Targets and predictions are tuples (labels, values)."""
+
+    @torch.no_grad()
+    def predict(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        scores, values = self(z)
+        return scores.argmax(1), values
+
+    def metrics(self, prediction: tuple[Tensor, Tensor], y: tuple[Tensor, Tensor]) -> dict[str, float]:
+        return {"accuracy": _accuracy(prediction[0], y[0]), "mae": _mean_absolute_error(prediction[1], y[1])}
+
+    def validate(self, y: tuple[Tensor, Tensor]) -> None:
+        labels, values = _tuple(y, ("labels", "values"))
+        losses.check_labels(labels, self.classes, check=True)
+        losses.to_cosine(values, self.low, self.high, clip=self.clip, check=True)
+
+
+class JointHead(_TwoTasks):
+    """Classes and values in one output space: the last axis is the regression's, the others hold the prototypes.
+
+    Args:
+        prototypes: (K, D - 1) unit rows in the class axes; the outputs are D wide.
+        low, high: the bounds of the values.
+        regression_weight: factor of the regression's part of the loss; the paper needs none.
+        project: measure the classes' cosines within the class axes, so that the two tasks do not compete (see
+            losses.joint).
+        clip: move targets outside the bounds onto them; without it they are an error.
+    Raises:
+        TypeError, ValueError: see PrototypeHead and RegressionHead.
+    Source: HPN, section 2.3; project is ours.
+    """
+
+    def __init__(
+        self,
+        prototypes: Tensor,
+        low: float,
+        high: float,
+        *,
+        regression_weight: float = 1.0,
+        project: bool = False,
+        clip: bool = False,
+    ):
+        super().__init__(low, high, clip)
+        losses.check_prototypes(prototypes)
+        self.register_buffer("prototypes", prototypes.detach().to(torch.get_default_dtype(), copy=True))
+        self.classes, self.width = len(prototypes), prototypes.shape[1] + 1
+        self.regression_weight, self.project = regression_weight, project
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs (B, D) -> cosines to the prototypes (B, K) and values (B,)."""
+        losses.check_outputs(z, self.width, check=self.check)
+        unit = losses.unit(z, self.prototypes)
+        flat = losses.unit(z[:, :-1], self.prototypes) if self.project else unit[:, :-1]
+        with torch.autocast(z.device.type, enabled=False):
+            cosines = (flat @ self.prototypes.T).clamp(-1, 1)  # (B, D - 1) -> (B, K)
+        return cosines, losses.from_cosine(unit[:, -1].clamp(-1, 1), self.low, self.high)
+
+    def loss(self, z: Tensor, y: tuple[Tensor, Tensor], reduction: str = "mean") -> Tensor:
+        labels, values = self._targets(z, y, ("labels", "values"))
+        labels = losses.check_labels(labels, self.classes, size=len(z), check=self.check)
+        r = losses.to_cosine(values, self.low, self.high, clip=self.clip, check=self.check)
+        options = {"regression_weight": self.regression_weight, "project": self.project, "reduction": reduction}
+        return losses.joint(z, self.prototypes, labels, r, check=False, **options)
+
+
+class MultiTaskHead(_TwoTasks):
+    """The baseline of two tasks: one linear layer with softmax cross-entropy, one with the clamped squared loss.
+
+    Args:
+        classes: number of classes K, at least 2.
+        low, high: the bounds of the values.
+        width: outputs of the net before the two layers.
+        regression_weight: factor of the squared loss; the paper's baseline has none.
+        clamp, clip: as in SquaredHead.
+    Raises:
+        ValueError: unless classes >= 2, low < high and width >= 1.
+    Source: HPN-T4.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        low: float,
+        high: float,
+        width: int,
+        *,
+        regression_weight: float = 1.0,
+        clamp: bool = True,
+        clip: bool = False,
+    ):
+        super().__init__(low, high, clip)
+        self.classes, self.width = whole("classes", classes, 2), whole("width", width, 1)
+        self.regression_weight, self.clamp = regression_weight, clamp
+        self.class_layer, self.value_layer = nn.Linear(width, classes), nn.Linear(width, 1)
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Outputs (B, width) -> class scores (B, K) and values (B,)."""
+        losses.check_outputs(z, self.width, check=self.check)
+        output = self.value_layer(z)[:, 0]
+        values = self.low + (output.clamp(0, 1) if self.clamp else output) * (self.high - self.low)
+        return self.class_layer(z), values
+
+    def loss(self, z: Tensor, y: tuple[Tensor, Tensor], reduction: str = "mean") -> Tensor:
+        labels, values = self._targets(z, y, ("labels", "values"))
+        labels = losses.check_labels(labels, self.classes, size=len(z), check=self.check)
+        options = {"clamp": self.clamp, "clip": self.clip, "reduction": reduction, "check": self.check}
+        part = losses.squared_error(self.value_layer(z), values, self.low, self.high, **options)
+        return F.cross_entropy(self.class_layer(z), labels, reduction=reduction) + self.regression_weight * part
