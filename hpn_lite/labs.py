@@ -39,10 +39,12 @@ __all__ = [
     "question",
     "regime",
     "regimes",
+    "regression",
     "riesz",
     "room",
     "tammes",
     "thomson",
+    "two_tasks",
 ]
 JS = Path(__file__).parent / "js"
 EXPONENTS = (0, 1, 2, 4, 8, 16, 32)
@@ -558,3 +560,108 @@ def _regime_map():
     ax.grid(False)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.17), ncols=3, handletextpad=0.1, columnspacing=1)
     return figure
+
+
+def regression(
+    value: float = 60,
+    low: float = 0,
+    high: float = 180,
+    *,
+    unit: str = "degrees",
+    output: tuple[float, float, float] = (0.8, 0.33, 0.5),
+    length: float = 1,
+    rate: float = 0.5,
+) -> Lab:
+    """Regression on the sphere: a target as a circle of equal cosine, and one output that walks down the loss.
+
+    Args:
+        value: the target at the start, from low to high.
+        low, high: the bounds, at the lower and the upper pole.
+        unit: what values are counted in, for the words.
+        output: direction of the output at the start, any nonzero vector; the third coordinate points to the upper pole.
+        length: of the output at the start, 0.5 to 4.
+        rate: step size at the start, 0.1 to 2.
+    Raises:
+        ValueError: on an option out of range.
+    """
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError(f"low must be below high, got {low} and {high}")
+    if not low <= value <= high:
+        raise ValueError(f"value must lie from {low} to {high}, got {value}")
+    if not 0.5 <= length <= 4:
+        raise ValueError(f"length must be 0.5 to 4, got {length}")
+    if not 0.1 <= rate <= 2:
+        raise ValueError(f"rate must be 0.1 to 2, got {rate}")
+    x = sphere.normalize(torch.tensor(output, dtype=torch.float64))
+    if x.shape != (3,):
+        raise ValueError(f"output must have three coordinates, got {output!r}")
+    grid = 10.0 ** math.floor(math.log10((high - low) / 100))  # at least a hundred stops of the slider
+    options = {
+        "value": value,
+        "low": low,
+        "high": high,
+        "grid": grid,
+        "unit": unit,
+        "output": [round(v, 9) for v in x.tolist()],
+        "length": length,
+        "rate": rate,
+    }
+    text = (
+        f"A target between {low} and {high} {unit}".strip() + " is a circle; an output is pulled to it, not along it."
+    )
+    return Lab("regression", options, "Regression on the sphere", text, lambda: _target_circle(value, low, high, x))
+
+
+def _target_circle(value: float, low: float, high: float, x: torch.Tensor):
+    cosine = 2 * (value - low) / (high - low) - 1
+    turn = torch.linspace(0, 2 * math.pi, 61, dtype=torch.float64)[:-1]
+    flat = math.sqrt(1 - cosine**2)
+    ring = torch.stack([flat * turn.cos(), flat * turn.sin(), torch.full_like(turn, cosine)], dim=1)
+    poles = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]], dtype=torch.float64)
+    colours = [plots.GREEN] * len(ring) + [plots.INK] * 2 + [plots.VERMILION]
+    names = [""] * len(ring) + [f"{high:g}", f"{low:g}", "output"]
+    return plots.sphere_3d(torch.cat([ring, poles, x[None]]), colours=colours, labels=names, size=60).figure
+
+
+def two_tasks(
+    label: int = 1,
+    value: int = 150,
+    *,
+    names: tuple[str, ...] = ("2", "3", "4", "5", "7"),
+    weight: float = 1,
+    seed: int = 1,
+) -> Lab:
+    """Two tasks, one sphere: classes on the equator, values along the axis, and one output that has to serve both.
+
+    Args:
+        label: index of the class that is asked for at the start.
+        value: the value that is asked for at the start, 0 to 180 whole degrees.
+        names: of the classes, 2 to 10 of them.
+        weight: of the value's loss at the start, one of 0.1, 0.25, 0.5, 1, 2, 4, 10 (the class loss has 1).
+        seed: of the output at the start; Shuffle counts on from here.
+    Raises:
+        ValueError: on an option out of range.
+    """
+    names, weights = [str(name) for name in names], (0.1, 0.25, 0.5, 1, 2, 4, 10)
+    if not 2 <= len(names) <= 10 or len(set(names)) < len(names):
+        raise ValueError(f"names must be 2 to 10 different words, got {names}")
+    if sphere.whole("label", label, 0) >= len(names):
+        raise ValueError(f"label must be an index of the {len(names)} classes, counted from 0, got {label}")
+    if sphere.whole("value", value, 0) > 180:
+        raise ValueError(f"value must be 0 to 180 degrees, got {value}")
+    if weight not in weights or isinstance(weight, bool):
+        raise ValueError(f"weight must be one of {', '.join(map(str, weights))}, got {weight!r}")
+    seed = sphere.whole("seed", seed, 0)
+    options = {"names": names, "label": label, "value": value, "weight": weight, "weights": weights, "seed": seed}
+    text = (
+        f"Class {names[label]} and {value} degrees are asked of one output on the sphere, which can serve both in part."
+    )
+    return Lab("two_tasks", options, "Two tasks, one sphere", text, lambda: _compromise(len(names), label, value))
+
+
+def _compromise(k: int, label: int, value: int):
+    prototypes = torch.nn.functional.pad(points.circle(k), (0, 1))
+    r = value / 90 - 1
+    best = sphere.normalize(prototypes[label] + torch.tensor([0, 0, r], dtype=prototypes.dtype))
+    colours = [plots.BLUE] * k + [plots.GREEN]
+    return plots.sphere_3d(torch.cat([prototypes, best[None]]), colours=colours, elevation=20).figure

@@ -21,8 +21,10 @@ LABS = {
     "directions": labs.directions,
     "room": labs.room,
     "riesz": lambda: labs.riesz(12),
+    "regression": labs.regression,
     "lights": lambda: labs.lights(torch.eye(4), [0, 1, 2, 3], torch.eye(4) + 0.1),
     "regimes": labs.regimes,
+    "two_tasks": labs.two_tasks,
     "choices": lambda: labs.question("Is it so?", ["Yes", "No"], 0, "Because."),
     "number": lambda: labs.number("How many?", 3.0),
 }
