@@ -182,7 +182,8 @@ const GRATICULE = [-60, -30, 0, 30, 60].map((lat) => {
   return ring(72, (a) => [c * Math.cos(a), s * Math.cos(a), Math.sin(a)]);
 }));
 
-// scene(): {points, selected, edges, cap, colour(i, colours)}; cap: the angular radius of a disc around every point.
+// scene(): {points, selected, edges, lines, cap, colour(i, colours)}; lines: curves on the sphere, each a list of points;
+// cap: the angular radius of a disc around every point.
 // Handlers, all optional: grabbed(i), moved(i, point), dropped(i), tapped(i or -1, point), key(event, arrow) -> true when
 // it was used. Without `moved` the points cannot be dragged.
 export function sphere(el, core, { label, scene, grabbed, moved, dropped, tapped, key }) {
@@ -231,7 +232,7 @@ export function sphere(el, core, { label, scene, grabbed, moved, dropped, tapped
     width = w;
     radius = 0.46 * w;
     const plain = (i) => (i === selected ? colours.orange : colours.blue), middle = w / 2, bright = middle - 0.37 * radius;
-    const { points, selected = -1, edges = [], cap = 0, colour = plain } = scene();
+    const { points, selected = -1, edges = [], cap = 0, lines = [], colour = plain } = scene();
     const light = pen.createRadialGradient(bright, bright, 0.1 * radius, middle, middle, radius);
     light.addColorStop(0, colours.ball);
     light.addColorStop(1, colours.shade);
@@ -266,6 +267,7 @@ export function sphere(el, core, { label, scene, grabbed, moved, dropped, tapped
     const between = (p, q, t) => seen(normalize(add(p.map((x) => x * (1 - t)), q, t + 1e-9))); // 1e-9: opposite points too
     const arcs = edges.map(([i, j]) => Array.from({ length: 13 }, (_, k) => between(points[i], points[j], k / 12)));
     strokes(pen, arcs, colours.ink, 0.5, 0.13, 1.4);
+    strokes(pen, lines.map((line) => line.map(seen)), colours.green, 0.9, 0.35, 1.8);
     const size = (w / 420) * Math.max(5, 10.5 - points.length / 12);
     const order = points.map((p, i) => [seen(p), i]).sort((a, b) => a[0][2] - b[0][2]);
     for (const [p, i] of order) { // far points are smaller and fade into the ball
