@@ -6,8 +6,8 @@ The module behind the book *Learning on the Hypersphere*. It is flat, and small 
     sphere      directions, distances, moving on the sphere, room; offers the bounds too
     energy      Riesz energies and their relatives, of any size, differentiable
     descent     downhill on the sphere, many starts at once
-    points      where to put K points; its parts are formulas and codes (the answer is known), solvers, packing and
-                search (it has to be found), fused (the fast inner loops)
+    points      where to put K points; its parts are formulas and codes (the answer is known), solvers, packing,
+                search and evolution (it has to be found), fused (the fast inner loops)
     reference   best known values, with their sources
     plots       matplotlib figures
     labs        things to play with on a page, without a kernel

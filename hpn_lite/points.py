@@ -8,7 +8,7 @@ apart (thomson, tammes, uniformity), and `best_prototypes`, which takes whatever
     >>> round(float(energy.riesz(x, s=1, reduction="sum")), 6)
     49.165253
 
-The functions live in three files, all offered here: formulas, solvers, codes.
+The functions live in four files, all offered here: formulas, solvers, evolution, codes.
 """
 
 import math
@@ -19,15 +19,18 @@ import torch
 from torch import Tensor
 
 from . import codes, descent, fused, packing, reference
+from .evolution import Evolution, evolve
 from .formulas import circle, cross_polytope, simplex
 from .solvers import check_target, deadline_in, hpn_prototypes, tammes, thomson, uniformity
 from .sphere import largest_cosine_bound, uniform, whole
 
 __all__ = [
+    "Evolution",
     "Prototypes",
     "best_prototypes",
     "circle",
     "cross_polytope",
+    "evolve",
     "hpn_prototypes",
     "simplex",
     "tammes",
