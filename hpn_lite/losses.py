@@ -12,8 +12,8 @@ changes when GPUs are added. The average of sums is the sum over all B divided b
 
 Looking at values. `check=None`, the default, looks for labels out of range, targets outside their bounds and NaN when
 the tensors are on the CPU, where it costs next to nothing. On a GPU each look makes the CPU wait, so there it is left
-out, unless `check=True` asks for it; `check=False` never looks. Types and shapes are looked at always. Heads check their
-prototypes once, when they are made, and a whole data set's targets at once in `validate`.
+out, unless `check=True` asks for it; `check=False` never looks. Types and shapes are looked at always. Heads check
+their prototypes once, when they are made, and a whole data set's targets at once in `validate`.
 
 References:
     Mettes, van der Pol, Snoek 2019, Hyperspherical Prototype Networks (HPN-E1 to E4, E6, E7, joint loss)
@@ -37,6 +37,8 @@ __all__ = [
     "unit",
     "squared_cosine",
     "squared_cosine_gradient",
+    "dot_regression",
+    "batch_weights",
     "nearest_prototype",
     "to_cosine",
     "from_cosine",
@@ -253,6 +255,50 @@ def squared_cosine_gradient(
     c = (u * p).sum(1, keepdim=True)  # (B, 1)
     gradient = 2 * (1 - c) * (c * u - p) / length
     return gradient / len(z) if reduction == "mean" else gradient
+
+
+def dot_regression(
+    z: Tensor,
+    prototypes: Tensor,
+    labels: Tensor,
+    *,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    check: bool | None = None,
+) -> Tensor:
+    """1/2 (z . w - |w| |z|)^2 / |z| with w = sqrt(weight) p: the squared cosine loss times |z| weight / 2.
+
+    Unlike the squared cosine it feels how long an output is: a long output is turned as fast as a short one, and all
+    that do not yet point at their prototype are made shorter.
+
+    Args:
+        z, prototypes, labels, check: as in squared_cosine.
+        weight: (K,) weight of each class, such as batch_weights gives. The mean divides by the number of examples, not
+            by the weights.
+        reduction: "mean", "sum" or "none".
+    Returns:
+        a number, or (B,) with "none".
+    Raises:
+        TypeError, ValueError: see squared_cosine.
+    Source: the public implementation of LPA (Saadabadi et al. 2024), after Yang et al. 2022.
+    """
+    value = squared_cosine(z, prototypes, labels, reduction="none", check=check) / 2
+    value = value * torch.linalg.vector_norm(z.to(value.dtype), dim=1)  # (B,)
+    return reduce(value if weight is None else value * weight[labels], reduction)
+
+
+def batch_weights(labels: Tensor, classes: int) -> Tensor:
+    """Weights (K,) that make every class of a batch count the same: its mean count over the class's own.
+
+    The mean is over the classes that occur; a class that does not has weight 0.
+
+    Source: the public implementation of LPA.
+    """
+    counts = torch.zeros(classes, device=labels.device).index_add_(
+        0, labels, torch.ones_like(labels, dtype=torch.float)
+    )
+    present = counts > 0
+    return torch.where(present, counts.sum() / present.sum().clamp_min(1) / counts.clamp_min(1), 0.0)
 
 
 def nearest_prototype(z: Tensor, prototypes: Tensor, *, chunk: int | None = None) -> Tensor:
