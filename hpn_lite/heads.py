@@ -88,6 +88,10 @@ def _tuple(y, names: tuple[str, ...]) -> tuple[Tensor, ...]:
     return tuple(y)
 
 
+def _cross_entropy(scores: Tensor, labels: Tensor, reduction: str) -> Tensor:
+    return F.cross_entropy(scores.to(torch.promote_types(scores.dtype, torch.float32)), labels, reduction=reduction)
+
+
 def _accuracy(prediction: Tensor, labels: Tensor) -> float:
     return float((prediction == labels.to(prediction.device)).double().mean())
 
@@ -179,7 +183,7 @@ class SoftmaxHead(_ClassHead):
     def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
         scores = self(z)
         y = losses.check_labels(y, self.classes, size=len(z), name="y", check=self.check)
-        return F.cross_entropy(scores, y, reduction=reduction)
+        return _cross_entropy(scores, y, reduction)
 
 
 class NearestMeanHead(_ClassHead):
@@ -474,4 +478,4 @@ class MultiTaskHead(_TwoTasks):
         labels = losses.check_labels(labels, self.classes, size=len(z), check=self.check)
         options = {"clamp": self.clamp, "clip": self.clip, "reduction": reduction, "check": self.check}
         part = losses.squared_error(self.value_layer(z), values, self.low, self.high, **options)
-        return F.cross_entropy(self.class_layer(z), labels, reduction=reduction) + self.regression_weight * part
+        return _cross_entropy(self.class_layer(z), labels, reduction) + self.regression_weight * part
