@@ -21,7 +21,7 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from . import losses
+from . import energy, losses
 from .bounds import whole
 
 __all__ = [
@@ -29,6 +29,8 @@ __all__ = [
     "PrototypeHead",
     "SoftmaxHead",
     "NearestMeanHead",
+    "AngularSoftmaxHead",
+    "angular_margin",
     "RegressionHead",
     "SquaredHead",
     "JointHead",
@@ -267,6 +269,88 @@ class NearestMeanHead(_ClassHead):
 
     def extra_repr(self) -> str:
         return f"{self.classes} means in {self.width} dimensions, update={self.update!r}"
+
+
+class AngularSoftmaxHead(_ClassHead):
+    """SphereFace's classifier: learnt directions, and a margin that multiplies the angle to one's own class by m.
+
+    Scores are |z| cos(theta_k) with unit weights and no bias. In the loss the own class has |z| psi(theta) in place of
+    it, psi(theta) = (-1)^k cos(m theta) - 2k for theta in [k pi/m, (k+1) pi/m], which falls all the way from 0 to pi.
+    As published, psi is blended in: (blend cos + psi) / (1 + blend), with blend = max(end, start / (1 + rate step)).
+
+    With `energy_weight` it is SphereFace+: the energy of the batch's classes against all others is added (MHE-E8).
+
+    Args:
+        classes: number of classes K, at least 2.
+        width: dimension of the outputs.
+        margin: m, a whole number from 1 (no margin) to 4.
+        blend: (start, end, rate); (0, 0, 0) takes psi from the first step on.
+        energy_weight, s: weight and Riesz exponent of the energy; 0 for SphereFace.
+    Raises:
+        ValueError: if a number is out of range.
+    Source: Liu et al. 2017, SphereFace: Deep Hypersphere Embedding for Face Recognition; MHE-E8.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        width: int,
+        margin: int = 4,
+        *,
+        blend: tuple[float, float, float] = (1500.0, 5.0, 0.1),
+        energy_weight: float = 0.0,
+        s: float = 2.0,
+    ):
+        super().__init__()
+        self.classes, self.width = whole("classes", classes, 2), whole("width", width, 2)
+        if margin not in (1, 2, 3, 4):
+            raise ValueError(f"margin must be 1, 2, 3 or 4, got {margin!r}")
+        if len(blend) != 3 or min(blend) < 0:
+            raise ValueError(f"blend must be three numbers (start, end, rate), none negative, got {blend!r}")
+        if not 0 <= energy_weight < float("inf"):
+            raise ValueError(f"energy_weight must be 0 or more and finite, got {energy_weight}")
+        self.margin, self.blend, self.energy_weight, self.s = int(margin), blend, energy_weight, s
+        self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(classes, width)))
+        self.register_buffer("steps", torch.zeros(()))
+
+    def forward(self, z: Tensor) -> Tensor:
+        losses.check_outputs(z, self.width, check=self.check)
+        z = z.to(torch.promote_types(z.dtype, self.weight.dtype))
+        with torch.autocast(z.device.type, enabled=False):
+            return z @ F.normalize(self.weight, dim=1).T  # (B, K): |z| cos(theta)
+
+    def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
+        scores = self(z)
+        y = losses.check_labels(y, self.classes, size=len(z), name="y", check=self.check)
+        length = torch.linalg.vector_norm(z.to(scores.dtype), dim=1).clamp_min(1e-12)  # (B,)
+        c = (scores.gather(1, y[:, None])[:, 0] / length).clamp(-1, 1)  # cosine to the own class
+        start, end, rate = self.blend
+        blend = (start / (1 + rate * self.steps)).clamp_min(end)
+        own = length * (blend * c + angular_margin(c, self.margin)) / (1 + blend)
+        value = F.cross_entropy(scores.scatter(1, y[:, None], own[:, None]), y, reduction=reduction)
+        if self.energy_weight:
+            value = value + self.energy_weight * energy.class_minibatch(self.weight, y, self.s)
+        return value
+
+    @torch.no_grad()
+    def observe(self, z: Tensor, y: Tensor) -> None:
+        self.steps += 1
+
+    def extra_repr(self) -> str:
+        plus = f", energy weight {self.energy_weight:g}" if self.energy_weight else ""
+        return f"{self.classes} classes in {self.width} dimensions, margin {self.margin}{plus}"
+
+
+def angular_margin(c: Tensor, m: int) -> Tensor:
+    """psi(theta) = (-1)^k cos(m theta) - 2k of c = cos(theta), k = floor(m theta / pi): falls from 1 to 1 - 2m.
+
+    cos(m theta) is a polynomial of c, so there is no arccos to differentiate; k is a step and has no gradient.
+
+    Source: Liu et al. 2017, section 3.2.
+    """
+    multiple = (c, 2 * c**2 - 1, 4 * c**3 - 3 * c, 8 * c**4 - 8 * c**2 + 1)[m - 1]
+    k = (m * c.detach().acos() / torch.pi).floor().clamp(0, m - 1)
+    return (1 - 2 * (k % 2)) * multiple - 2 * k
 
 
 # --- values --------------------------------------------------------------------------------------------------------
