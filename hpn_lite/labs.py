@@ -33,6 +33,8 @@ __all__ = [
     "Lab",
     "Regime",
     "directions",
+    "evolution",
+    "film",
     "hello",
     "lights",
     "number",
@@ -665,3 +667,118 @@ def _compromise(k: int, label: int, value: int):
     best = sphere.normalize(prototypes[label] + torch.tensor([0, 0, r], dtype=prototypes.dtype))
     colours = [plots.BLUE] * k + [plots.GREEN]
     return plots.sphere_3d(torch.cat([prototypes, best[None]]), colours=colours, elevation=20).figure
+
+
+def evolution(n: int = 8, *, pressure: float = 1, mutation: float = 0.01, seed: int = 1) -> Lab:
+    """Evolution, generation by generation: a hundred sets of points breed for the distance of their closest pair.
+
+    Args:
+        n: number of points at the start, 3 to 16.
+        pressure: parents and survivors are drawn by fitness to this power: 0, 0.5, 1, 2, 4, 8, 16 or 32.
+        mutation: chance of each coordinate to be replaced: 0, 0.003, 0.01, 0.03, 0.1 or 0.3.
+        seed: of the first population; Start anew counts on from here.
+    Raises:
+        ValueError: on an option out of range.
+    """
+    n, seed = sphere.whole("n", n, 3), sphere.whole("seed", seed, 0)
+    if n > 16:
+        raise ValueError(f"the lab breeds at most 16 points, got n={n}; points.evolve({n}, 3) breeds more")
+    for name, value, values in (
+        ("pressure", pressure, (0, 0.5, 1, 2, 4, 8, 16, 32)),
+        ("mutation", mutation, (0, 0.003, 0.01, 0.03, 0.1, 0.3)),
+    ):
+        if value not in values or isinstance(value, bool):
+            raise ValueError(f"{name} must be one of {', '.join(map(str, values))}, got {value!r}")
+        if name == "pressure" and value == int(value):
+            pressure = int(value)
+    known = {k: reference.tammes(k).angle for k in range(3, 17)}
+    options = {"n": n, "pressure": pressure, "mutation": mutation, "seed": seed, "known": known}
+    text = f"Sets of {n} points breed: the further apart the closest pair of a set, the more children it has."
+    return Lab("evolution", options, "Evolution of prototypes", text, lambda: _bred(n, seed))
+
+
+def _bred(n: int, seed: int):
+    return _ball(points.evolve(n, 3, population=100, offspring=20, generations=100, pressure=8, seed=seed).points)
+
+
+def film(
+    films: dict[str, tuple[torch.Tensor, torch.Tensor]],
+    labels: torch.Tensor | list[int],
+    epochs: list[int],
+    *,
+    names: list[str] | None = None,
+    frame: int = 0,
+) -> Lab:
+    """Outputs of a net turning towards their prototypes: a film to scrub, with what it looked like after each epoch.
+
+    Directions are stored as bytes, to about half a degree; all numbers on the page are those of the stored directions.
+
+    Args:
+        films: from words ("on the circle") to (outputs, prototypes): (T, N, D) outputs of the same N examples in T
+            frames, and (K, D) unit rows, with D = 2 or 3.
+        labels: (N,) the class of each example.
+        epochs: (T,) after which epoch each frame was taken, 0 for before training.
+        names: of the classes; 0, 1, 2, ... by default.
+        frame: where the film stands at the start.
+    Raises:
+        ValueError: on shapes or labels that do not fit together.
+    """
+    labels, epochs = [int(y) for y in labels], [sphere.whole("epochs", e, 0) for e in epochs]
+    if not films:
+        raise ValueError("films is empty; it needs at least one entry, words: (outputs, prototypes)")
+    stored = []
+    for words, (outputs, prototypes) in films.items():
+        outputs, prototypes = (torch.as_tensor(x).detach().double().cpu() for x in (outputs, prototypes))
+        sphere.check_vectors(prototypes, "prototypes", points=2, unit=True)
+        sphere.check_vectors(outputs, "outputs")
+        if outputs.shape[:2] != (len(epochs), len(labels)) or outputs.ndim != 3:
+            wanted = f"({len(epochs)}, {len(labels)}, D), one frame per epoch and one output per label"
+            raise ValueError(f"outputs of {words!r} must have shape {wanted}, got {tuple(outputs.shape)}")
+        if outputs.shape[2] not in (2, 3) or prototypes.shape[1:] != outputs.shape[2:]:
+            raise ValueError(
+                f"{words!r} must have 2 or 3 dimensions, got {outputs.shape[2]} and prototypes {tuple(prototypes.shape)}"
+            )
+        bytes_ = (127 * sphere.normalize(outputs, check=False)).round().to(torch.int8)
+        stored.append(
+            {
+                "words": words,
+                "dim": outputs.shape[2],
+                "prototypes": [[round(v, 6) for v in p] for p in prototypes.tolist()],
+                "frames": base64.b64encode(bytes_.contiguous().numpy().tobytes()).decode(),
+            }
+        )
+    k = len(stored[0]["prototypes"])
+    names = [str(name) for name in (names or range(k))]
+    if any(len(f["prototypes"]) != k for f in stored) or len(names) != k or k > 36:
+        raise ValueError(f"every film needs as many prototypes as there are names, at most 36, got {len(names)} names")
+    if not all(0 <= y < k for y in labels):
+        raise ValueError(f"labels must lie from 0 to {k - 1}, got {min(labels)} to {max(labels)}")
+    if sphere.whole("frame", frame, 0) >= len(epochs):
+        raise ValueError(f"frame must be an index of the {len(epochs)} frames, counted from 0, got {frame}")
+    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+    options = {"films": stored, "labels": "".join(digits[y] for y in labels), "epochs": epochs}
+    options |= {"names": names, "frame": frame}
+    text = (
+        f"{len(labels)} outputs turn towards the prototypes of their classes, from epoch {epochs[0]} to {epochs[-1]}."
+    )
+    first = next(iter(films.values()))
+    return Lab("film", options, "Outputs turning towards prototypes", text, lambda: _stills(*first, labels, epochs))
+
+
+@plots.style()
+def _stills(outputs: torch.Tensor, prototypes: torch.Tensor, labels: list[int], epochs: list[int]):
+    """Three frames of a film side by side: the first, one on the way, the last."""
+    z = sphere.normalize(torch.as_tensor(outputs).detach().double().cpu(), check=False)
+    p, y = torch.as_tensor(prototypes).double().cpu(), torch.tensor(labels)
+    figure, axes = plots.axes(7.2, 2.6, ncols=3)
+    reach = 0.55 + 0.4 * y / max(1, len(p) - 1) if p.shape[1] == 2 else torch.ones(len(y))  # a ring for each class
+    for ax, t in zip(axes, (0, min(2, len(z) - 1), len(z) - 1), strict=True):
+        right = (z[t] @ p.T).argmax(1) == y
+        spots = z[t] * reach[:, None]
+        for rows, colour, mark in ((right, plots.BLUE, "."), (~right, plots.VERMILION, "x")):
+            ax.scatter(*spots[rows, :2].T, s=14, color=colour, marker=mark, linewidths=0.9)
+        for k, q in enumerate(p.tolist()):
+            ax.annotate(str(k), (1.12 * q[0], 1.12 * q[1]), ha="center", va="center")
+        ax.set(xlim=(-1.25, 1.25), ylim=(-1.25, 1.25), aspect="equal", title=f"epoch {epochs[t]}")
+        ax.set_axis_off()
+    return figure

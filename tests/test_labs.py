@@ -21,6 +21,7 @@ LABS = {
     "directions": labs.directions,
     "room": labs.room,
     "riesz": lambda: labs.riesz(12),
+    "evolution": labs.evolution,
     "regression": labs.regression,
     "lights": lambda: labs.lights(torch.eye(4), [0, 1, 2, 3], torch.eye(4) + 0.1),
     "regimes": labs.regimes,
