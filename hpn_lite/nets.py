@@ -1,0 +1,268 @@
+"""The networks of the three papers, for small images, and three small ones for digits.
+
+A net turns images (B, C, H, W) into outputs (B, width), and a head (hpn_lite.heads) says what the outputs mean. So no
+net here has a classifier: HPN's nets end in a linear layer with as many outputs as the prototypes have dimensions, and
+with `width=None` a net ends before that layer and gives its features, for heads that bring their own weights.
+
+    >>> import torch
+    >>> from hpn_lite import nets
+    >>> net = nets.seeded(0, nets.resnet32, 50)         # 50 outputs; the same weights every time
+    >>> net(torch.zeros(2, 3, 32, 32)).shape, nets.parameters(net)
+    (torch.Size([2, 50]), 489986)
+
+Every net has an attribute `width`, the number of its outputs. Weights start as in the papers' public code (see `conv`).
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1, *, fan: str | None = "fan_out") -> nn.Conv2d:
+    """A convolution without bias that keeps the image's size (or divides it by the stride).
+
+    Args:
+        inputs, outputs: channels.
+        size: of the window, an odd number.
+        stride: step of the window.
+        fan: whose number sets the size of the first weights in He's rule; None for PyTorch's own start.
+    Source: He et al. 2015. The public code takes "fan_out" for HPN's ResNets, "fan_in" for MHE's nets, and leaves HPN's
+        DenseNet to PyTorch.
+    """
+    layer = nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False)
+    if fan is not None:
+        nn.init.kaiming_normal_(layer.weight, mode=fan, nonlinearity="relu")
+    return layer
+
+
+def last(features: int, width: int | None) -> nn.Module:
+    """The linear layer from a net's features to its outputs; nothing where width is None."""
+    return nn.Identity() if width is None else nn.Linear(features, width)
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions and a way around them; where the size changes, the way around is a convolution too."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1):
+        super().__init__()
+        self.conv1, self.norm1 = conv(inputs, outputs, stride=stride), nn.BatchNorm2d(outputs)
+        self.conv2, self.norm2 = conv(outputs, outputs), nn.BatchNorm2d(outputs)
+        same = inputs == outputs and stride == 1
+        self.around = (
+            nn.Identity() if same else nn.Sequential(conv(inputs, outputs, stride=stride), nn.BatchNorm2d(outputs))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        inside = functional.relu(self.norm1(self.conv1(x)))
+        return functional.relu(self.norm2(self.conv2(inside)) + self.around(x))
+
+
+class ResNet(nn.Module):
+    """A residual network for small images: three stages, each with half the size and twice the channels of the last.
+
+    Args:
+        depth: 6 n + 2 layers, with n blocks in each stage (20, 32, 44, ...).
+        width: number of outputs; None for the features themselves.
+        filters: channels of the first stage.
+        channels: of the images.
+    Raises:
+        ValueError: if depth is not 6 n + 2 with n at least 1.
+    Source: He et al. 2016; the 3x3 convolutions around a block as in the public code of HPN, where others have 1x1.
+    """
+
+    def __init__(self, depth: int, width: int | None, *, filters: int = 16, channels: int = 3):
+        super().__init__()
+        if depth < 8 or depth % 6 != 2:
+            raise ValueError(f"a ResNet for small images has 6 n + 2 layers (8, 14, 20, 26, 32, ...), got {depth}")
+        self.width = 4 * filters if width is None else width
+        layers: list[nn.Module] = [conv(channels, filters), nn.BatchNorm2d(filters), nn.ReLU()]
+        inputs = filters
+        for outputs in (filters, 2 * filters, 4 * filters):
+            for place in range(depth // 6):
+                layers.append(Block(inputs, outputs, stride=2 if place == 0 and outputs > filters else 1))
+                inputs = outputs
+        self.stages = nn.Sequential(*layers)
+        self.last = last(inputs, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.stages(x).mean(dim=(2, 3)))  # (B, 4 filters) -> (B, width)
+
+
+def resnet20(width: int | None, **options) -> ResNet:
+    """ResNet with 20 layers; options as in `ResNet`."""
+    return ResNet(20, width, **options)
+
+
+def resnet32(width: int | None, **options) -> ResNet:
+    """ResNet with 32 layers, of HPN-T1, T3, F4, MHE-T5 and LPA; options as in `ResNet`."""
+    return ResNet(32, width, **options)
+
+
+class Growth(nn.Module):
+    """A layer of a DenseNet: `growth` new channels, computed from all channels so far and put before them."""
+
+    def __init__(self, inputs: int, growth: int):
+        super().__init__()
+        self.norm1, self.conv1 = nn.BatchNorm2d(inputs), conv(inputs, 4 * growth, size=1, fan=None)
+        self.norm2, self.conv2 = nn.BatchNorm2d(4 * growth), conv(4 * growth, growth, fan=None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        new = self.conv1(functional.relu(self.norm1(x)))
+        return torch.cat([self.conv2(functional.relu(self.norm2(new))), x], dim=1)
+
+
+class DenseNet(nn.Module):
+    """A densely connected network for small images: every layer of a block sees all earlier ones.
+
+    Args:
+        blocks: layers in each block; between blocks, channels and size are halved.
+        width: number of outputs; None for the features themselves.
+        growth: channels that each layer adds.
+        channels: of the images, 32x32 or 64x64.
+    Source: Huang et al. 2017, with the 3x3 start for small images, as in the public code of HPN.
+    """
+
+    def __init__(self, blocks: tuple[int, ...], width: int | None, *, growth: int = 32, channels: int = 3):
+        super().__init__()
+        now = 2 * growth
+        layers: list[nn.Module] = [conv(channels, now, fan=None)]
+        for place, count in enumerate(blocks):
+            if place:
+                layers += [nn.BatchNorm2d(now), nn.ReLU(), conv(now, now // 2, size=1, fan=None), nn.AvgPool2d(2)]
+                now //= 2
+            for _ in range(count):
+                layers.append(Growth(now, growth))
+                now += growth
+        self.width = now if width is None else width
+        self.blocks = nn.Sequential(*layers, nn.BatchNorm2d(now), nn.ReLU())
+        self.last = last(now, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.blocks(x).mean(dim=(2, 3)))
+
+
+def densenet121(width: int | None, **options) -> DenseNet:
+    """DenseNet-121, of HPN-T1 and T2; options as in `DenseNet`."""
+    return DenseNet((6, 12, 24, 16), width, **options)
+
+
+def cnn(depth: int, width: int | None = 256, *, filters: int = 64, channels: int = 3) -> nn.Sequential:
+    """MHE's plain network for 32x32 images: three stages of 3x3 convolutions, each ended by 2x2 max pooling.
+
+    Args:
+        depth: number of convolutions, 6, 9 or 15 (any multiple of 3 works): two, three or five in each stage.
+        width: of the linear layer at the end, which has neither bias nor nonlinearity; MHE's classifier, 256 wide,
+            follows in the head. None for the features themselves.
+        filters: channels of the first stage (64 in MHE-T1, 16 to 256 in MHE-T2); the others have twice and four times.
+        channels: of the images.
+    Raises:
+        ValueError: if depth is not a positive multiple of 3.
+    Source: Liu et al. 2018 (MHE-S1).
+    """
+    if depth < 3 or depth % 3:
+        raise ValueError(f"the three stages have equally many convolutions, so depth is 6, 9 or 15, got {depth}")
+    layers: list[nn.Module] = []
+    inputs = channels
+    for outputs in (filters, 2 * filters, 4 * filters):
+        for _ in range(depth // 3):
+            layers += [conv(inputs, outputs, fan="fan_in"), nn.BatchNorm2d(outputs), nn.ReLU()]
+            inputs = outputs
+        layers.append(nn.MaxPool2d(2))
+    layers.append(nn.Flatten())  # (B, 4 filters, 4, 4) -> (B, 64 filters)
+    if width is not None:
+        layers.append(nn.Linear(64 * filters, width, bias=False))
+        nn.init.kaiming_normal_(layers[-1].weight, nonlinearity="relu")
+    return _sequential(64 * filters if width is None else width, *layers)
+
+
+def digits(width: int, *, filters: int = 16) -> nn.Sequential:
+    """A small convolutional net for the 8x8 digits of scikit-learn: an epoch takes a fraction of a second on one core.
+
+    Args:
+        width: number of outputs.
+        filters: channels of the first convolution; the second has twice as many.
+    """
+    return _sequential(
+        width,
+        *(conv(1, filters), nn.BatchNorm2d(filters), nn.ReLU()),  # (B, filters, 8, 8)
+        *(conv(filters, 2 * filters, stride=2), nn.BatchNorm2d(2 * filters), nn.ReLU()),  # (B, 2 filters, 4, 4)
+        *(nn.Flatten(), nn.Linear(32 * filters, 64, bias=False), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, width)),
+    )
+
+
+def mnist(width: int) -> nn.Sequential:
+    """Two convolutions and two linear layers for 28x28 digits, the kind of net behind HPN-F6 (its sizes are ours).
+
+    Args:
+        width: number of outputs.
+    """
+    return _sequential(
+        width,
+        *(nn.Conv2d(1, 16, 5), nn.ReLU(), nn.MaxPool2d(2)),  # (B, 16, 12, 12)
+        *(nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2)),  # (B, 32, 4, 4)
+        *(nn.Flatten(), nn.Linear(512, 128), nn.ReLU(), nn.Linear(128, width)),
+    )
+
+
+def mlp(width: int, *, inputs: int = 64, hidden: tuple[int, ...] = (64,)) -> nn.Sequential:
+    """Linear layers with ReLU between them; images are laid out as vectors first.
+
+    Args:
+        width: number of outputs.
+        inputs: numbers in one image, C H W.
+        hidden: widths of the layers between.
+    """
+    layers: list[nn.Module] = [nn.Flatten()]
+    for outputs in hidden:
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+        inputs = outputs
+    return _sequential(width, *layers, nn.Linear(inputs, width))
+
+
+def _sequential(width: int, *layers: nn.Module) -> nn.Sequential:
+    net = nn.Sequential(*layers)
+    net.width = width
+    return net
+
+
+def seeded(seed: int, make: Callable[..., nn.Module], *args, **options) -> nn.Module:
+    """make(*args, **options) with the random start that belongs to the seed; random numbers elsewhere stay untouched.
+
+    Args:
+        seed: same seed, same weights.
+        make: a function or class that makes a module, such as `resnet32`.
+        args, options: passed on to it.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make(*args, **options)
+
+
+def parameters(net: nn.Module) -> int:
+    """How many numbers the net learns."""
+    return sum(p.numel() for p in net.parameters() if p.requires_grad)
+
+
+def cnn6(width: int | None = 256, **options) -> nn.Sequential:
+    """MHE's CNN-6; options as in `cnn`."""
+    return cnn(6, width, **options)
+
+
+def cnn9(width: int | None = 256, **options) -> nn.Sequential:
+    """MHE's CNN-9; options as in `cnn`."""
+    return cnn(9, width, **options)
+
+
+def cnn15(width: int | None = 256, **options) -> nn.Sequential:
+    """MHE's CNN-15; options as in `cnn`."""
+    return cnn(15, width, **options)
+
+
+def resnet(width: int | None, depth: int, **options) -> ResNet:
+    """ResNet of any depth; options as in `ResNet`."""
+    return ResNet(depth, width, **options)
+
+
+NETS = {f.__name__: f for f in (resnet, resnet20, resnet32, densenet121, cnn6, cnn9, cnn15, digits, mnist, mlp)}
