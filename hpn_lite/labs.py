@@ -44,6 +44,7 @@ __all__ = [
     "regression",
     "riesz",
     "room",
+    "semantics",
     "tammes",
     "thomson",
     "two_tasks",
@@ -736,7 +737,8 @@ def film(
             raise ValueError(f"outputs of {words!r} must have shape {wanted}, got {tuple(outputs.shape)}")
         if outputs.shape[2] not in (2, 3) or prototypes.shape[1:] != outputs.shape[2:]:
             raise ValueError(
-                f"{words!r} must have 2 or 3 dimensions, got {outputs.shape[2]} and prototypes {tuple(prototypes.shape)}"
+                f"{words!r} must have 2 or 3 dimensions, the same for both: got outputs of {outputs.shape[2]} and "
+                f"prototypes of shape {tuple(prototypes.shape)}"
             )
         bytes_ = (127 * sphere.normalize(outputs, check=False)).round().to(torch.int8)
         stored.append(
@@ -782,3 +784,43 @@ def _stills(outputs: torch.Tensor, prototypes: torch.Tensor, labels: list[int], 
         ax.set(xlim=(-1.25, 1.25), ylim=(-1.25, 1.25), aspect="equal", title=f"epoch {epochs[t]}")
         ax.set_axis_off()
     return figure
+
+
+def semantics(
+    names: list[str], w: torch.Tensor, *, groups: list[int] | None = None, weight: float = 0.0, seed: int = 1
+) -> Lab:
+    """Meaning against separation: words on a circle, a slider that weighs the two, names arranged by swaps or by hand.
+
+    Args:
+        names: 4 to 20 different words.
+        w: (K, width) their vectors.
+        groups: a number from 0 to 2 per word, drawn as its colour and shape; all alike if None.
+        weight: of meaning at the start, 0 to 1 in steps of 0.05.
+        seed: of the order at the start; Shuffle counts on from here.
+    Raises:
+        ValueError: on options that do not fit.
+    """
+    from . import semantics as meaning
+
+    names, groups = list(names), [0] * len(names) if groups is None else [int(g) for g in groups]
+    if not 4 <= len(names) <= 20 or len(set(names)) < len(names) or not all(names):
+        raise ValueError(f"names must be 4 to 20 different words, got {names}")
+    if w.ndim != 2 or not len(w) == len(groups) == len(names) or not set(groups) <= {0, 1, 2}:
+        raise ValueError(
+            f"{len(names)} words need as many vectors and groups from 0 to 2, got {tuple(w.shape)}, {groups}"
+        )
+    if not 0 <= weight <= 1 or abs(20 * weight - round(20 * weight)) > 1e-9:
+        raise ValueError(f"weight must lie between 0 and 1 in steps of 0.05, got {weight!r}")
+    ranks = meaning.neighbour_ranks(w).tolist()
+    options = {"names": names, "groups": groups, "ranks": ranks, "weight": round(float(weight), 2)}
+    options["seed"] = sphere.whole("seed", seed, 0)
+    text = f"{len(names)} words on a circle: equal slices keep them apart, meaning draws related words together."
+    return Lab("semantics", options, "Meaning against separation", text, lambda: _words(names, w, groups))
+
+
+def _words(names: list[str], w: torch.Tensor, groups: list[int]):
+    from . import semantics as meaning
+
+    x = meaning.semantic_points(w, 2, 0.4)
+    colours = [(plots.BLUE, plots.VERMILION, plots.GREEN)[g] for g in groups]
+    return plots.circle_2d(x, labels=names, colours=colours, arrows=False).figure

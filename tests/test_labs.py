@@ -24,6 +24,9 @@ LABS = {
     "evolution": labs.evolution,
     "regression": labs.regression,
     "lights": lambda: labs.lights(torch.eye(4), [0, 1, 2, 3], torch.eye(4) + 0.1),
+    "semantics": lambda: labs.semantics(
+        ["a", "b", "c", "d", "e"], torch.eye(5) + torch.rand(5, 5, generator=torch.Generator().manual_seed(0))
+    ),
     "regimes": labs.regimes,
     "two_tasks": labs.two_tasks,
     "choices": lambda: labs.question("Is it so?", ["Yes", "No"], 0, "Because."),
