@@ -383,13 +383,17 @@ def summary(records: Iterable[Record], metric: str, scale: float = 1.0) -> Summa
     if len({key(r.config) for r in records}) > 1 or len({r.seed for r in records}) < len(records):
         raise ValueError("a summary is over the seeds of one configuration, each of them once")
     values = [scale * r.final[metric] for r in records if not r.diverged]
+    return summarise(values)._replace(runs=len(records), diverged=len(records) - len(values))
+
+
+def summarise(values: list[float]) -> Summary:
+    """Mean and 95% interval of one number per run."""
     n = len(values)
     mean = math.fsum(values) / n if n else math.nan
     half = math.nan
     if n > 1:
-        spread = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
-        half = student(n) * spread / math.sqrt(n)
-    return Summary(len(records), len(records) - n, mean, half)
+        half = student(n) * math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1) / n)
+    return Summary(n, 0, mean, half)
 
 
 def student(runs: int) -> float:

@@ -46,13 +46,14 @@ from .records import (
     read,
     short,
     smoke,
+    summarise,
     summary,
     write,
 )
 
 __all__ = [
     "Outcome", "Record", "RecordError", "Summary", "alone", "every", "fill", "find", "folder", "get_or_run", "key",
-    "listing", "provenance", "read", "smoke", "summary", "task", "train", "wanted", "write",
+    "listing", "provenance", "read", "smoke", "summarise", "summary", "task", "train", "wanted", "write",
 ]  # fmt: skip
 
 # --- running ---------------------------------------------------------------------------------------------------------
@@ -112,6 +113,29 @@ def train(config: Mapping, seed: int, device: str, seconds: float | None, checkp
         seconds=done.seconds,
         images_per_second=round(done.images_per_second, 1),
     )
+
+
+@task
+def points(config: Mapping, seed: int, device: str, seconds: float | None, checkpoint: Path, progress: bool) -> Outcome:
+    """Place prototypes and measure them: their largest cosine, and with words how much of their order is kept."""
+    from . import data, energy, semantics, sphere, training
+
+    named = isinstance(config["classes"], str)
+    if named:  # a data set, whose classes have names
+        images = getattr(data, config["classes"])()[0]
+        about = {"name": f"names of {images.name}", "checksum": key({"classes": list(images.classes)})}
+        classes = images.classes
+    else:
+        classes = tuple(map(str, range(config["classes"])))
+        about = {"name": "none", "checksum": ""}
+    start = time.perf_counter()
+    p = training.points_of({**config, **({"seconds": 0.05} if smoke() else {})}, classes, seed).double()
+    spent = time.perf_counter() - start
+    final = {"largest_cosine": float(energy.largest_cosine(p)), "bound": sphere.largest_cosine_bound(*p.shape).value}
+    if named:
+        w = semantics.word_vectors(list(classes), semantics.find_vectors(config["words"]).vectors)
+        final["rank_correlation"] = float(semantics.rank_correlation(w, p).mean())
+    return Outcome(final, about, details={"shape": list(p.shape)}, seconds=spent)
 
 
 def _miniature(config: Mapping) -> dict:
