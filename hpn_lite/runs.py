@@ -103,6 +103,8 @@ def train(config: Mapping, seed: int, device: str, seconds: float | None, checkp
     details = {"recipe": finite(asdict(recipe)), "parameters": nets.parameters(net), "width": head.width}
     if (prototypes := getattr(head, "prototypes", None)) is not None:
         details["largest_cosine"] = float(energy.largest_cosine(prototypes.double().cpu()))
+    if done.finished and head.width <= 3:
+        details["sample"] = _sample(net, head, data[1])
     return Outcome(
         final=dict(done.final),
         data={"name": data[0].name, "train": len(data[0]), "test": len(data[1]), "checksum": data[0].checksum},
@@ -113,6 +115,20 @@ def train(config: Mapping, seed: int, device: str, seconds: float | None, checkp
         seconds=done.seconds,
         images_per_second=round(done.images_per_second, 1),
     )
+
+
+@torch.no_grad()
+def _sample(net: torch.nn.Module, head: torch.nn.Module, images, count: int = 400) -> dict:
+    """Where the first test images land on the sphere, for outputs that can be drawn: the matter of HPN-F6."""
+    part = images.subset(slice(0, count)).to(next(net.parameters()).device)
+    net.eval()
+    z = torch.nn.functional.normalize(net(part.scaled(part.x)).float(), dim=1)
+    targets = part.y if isinstance(part.y, tuple) else (part.y,)
+    return {"outputs": _rounded(z), "targets": [_rounded(y) for y in targets]}
+
+
+def _rounded(x: torch.Tensor) -> list:
+    return (x.double().cpu() * 1e4).round().div(1e4).tolist() if x.is_floating_point() else x.tolist()
 
 
 @task
