@@ -17,6 +17,7 @@ DIMENSIONS = (2, 3, 4, 10, 100, 1000)
 LABS = {
     "thomson": lambda: labs.thomson(12, seed=4),
     "tammes": lambda: labs.tammes(7),
+    "film": lambda: labs.film({"circle": (torch.eye(2).expand(3, 2, 2), torch.eye(2))}, [0, 1], [0, 1, 2]),
     "hello": labs.hello,
     "directions": labs.directions,
     "room": labs.room,

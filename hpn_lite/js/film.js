@@ -25,7 +25,9 @@ export function count(core, outputs, prototypes, labels, only = -1) {
 export function mount(el, options, core) {
   const { add, button, calm, fixed, h: node, normalize, range, select } = core;
   const { names, epochs } = options, labels = Array.from(options.labels, (c) => parseInt(c, 36)), last = epochs.length - 1;
-  const films = options.films.map((f) => ({ ...f, frames: decode(core, f.frames, labels.length, f.dim) }));
+  const films = options.films.map((f) => ({
+    ...f, prototypes: f.prototypes.map(core.normalize), frames: decode(core, f.frames, labels.length, f.dim),
+  }));
   let which = 0, frame = options.frame, shown = frame, follow = -1, playing = false; // shown: between two frames in motion
   const film = () => films[which];
 
