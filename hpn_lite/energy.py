@@ -42,7 +42,8 @@ def riesz(
 
     s = 1 on S^2 is the Thomson problem, s = 0 Whyte's, and s -> infinity tends to the Tammes problem. A distance
     below the floor counts as the floor: r = sqrt(machine epsilon), 1.5e-8 in float64 and 3.5e-4 in float32, or the
-    least r whose energy still fits the floats when s is large. Pairs at the floor no longer push each other.
+    least r whose energy still fits the floats when s is large: 0.57 in float32 at s = 100, which may be more than the
+    distance of neighbours. Pairs at the floor no longer push each other; log_riesz has no such limit.
 
     Args:
         x: (..., N, D) directions, N >= 2.
@@ -75,6 +76,48 @@ def riesz(
         return square.log() / -2 if s == 0 else square ** (-s / 2)
 
     return _over_pairs(x, kernel, half_space, weights, reduction, check)
+
+
+def log_riesz(x: Tensor, s: float, *, reduction: str = "mean", check: bool = True) -> Tensor:
+    """The logarithm of the Riesz energy, for exponents at which the energy itself would not fit the floats.
+
+    It has the same minimisers, and divided by s it is the soft maximum of the numbers log(1/r) over the pairs: between
+    log(1/r) of the closest pair and, for the mean, log(number of pairs)/s less. The powers are never formed
+    (log-sum-exp), so the floor is r = sqrt(machine epsilon) for every s.
+
+    Args:
+        x: (..., N, D) directions, N >= 2.
+        s: the exponent, 0 < s < infinity.
+        reduction: of the energy, "mean" or "sum" over unordered pairs.
+        check: as in riesz.
+    Returns:
+        (...) logarithms of energies.
+    Raises:
+        TypeError, ValueError: see riesz; also if s is 0, where the energy can be negative.
+    Source: MHE-E1 (Liu et al. 2018); the limit is HPN-E5 (Mettes et al. 2019).
+    """
+    _check_exponent(s)
+    if s == 0:
+        raise ValueError("s must be over 0: the energy of s = 0 can be negative, see logarithmic")
+    _choice("reduction", reduction, ("mean", "sum"))
+    check_vectors(x, points=2, values=check)
+    x = _directions(x)
+    n, eps = x.shape[-2], torch.finfo(x.dtype).eps
+
+    def block(x: Tensor, a: int, b: int) -> Tensor:
+        """The pairs of which the first point is in rows a to b, as in _over_pairs."""
+        square = squared_chords(x[..., a:b, :], x[..., a:, :]).clamp_min(eps)  # (..., b-a, n-a)
+        done = torch.ones(square.shape[-2:], dtype=torch.bool, device=x.device).tril()
+        return (-s / 2 * square.log()).masked_fill(done, -math.inf).flatten(-2).logsumexp(-1)
+
+    rows = max(1, BLOCK // max(1, n * math.prod(x.shape[:-2])))
+    if rows >= n:
+        total = block(x, 0, n)
+    else:
+        starts = range(0, n - 1, rows)
+        again = dict(use_reentrant=False, preserve_rng_state=False)
+        total = torch.stack([checkpoint(block, x, a, min(a + rows, n), **again) for a in starts]).logsumexp(0)
+    return total - math.log(n * (n - 1) / 2) if reduction == "mean" else total
 
 
 def logarithmic(x: Tensor, **options) -> Tensor:

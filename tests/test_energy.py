@@ -360,6 +360,59 @@ def test_the_floor_fits_the_floats():
     assert float(energy.riesz(x, 100)) == pytest.approx((2 * math.sin(0.01)) ** -100, rel=1e-10)
 
 
+@pytest.mark.parametrize("s", [0.5, 1, 20, 300, 5000])
+@pytest.mark.parametrize("d", [2, 3, 8])
+def test_log_riesz(d, s):
+    """The logarithm of the double loop's energy, worked out from logarithms of distances, with its gradient."""
+    x = 3 * sphere.uniform(7, d, seed=11)
+    unit = (x / x.norm(dim=1, keepdim=True)).numpy()
+    logs = [-s * math.log(math.dist(u, v)) for u, v in itertools.combinations(unit, 2)]
+    top = max(logs)
+    expected = top + math.log(sum(math.exp(v - top) for v in logs))
+    value, gradient = value_and_gradient(lambda x: energy.log_riesz(x, s, reduction="sum"), x)
+    assert float(value) == pytest.approx(expected, rel=1e-10)
+    assert float(energy.log_riesz(x, s)) == pytest.approx(expected - math.log(21), rel=1e-10)
+    assert float(energy.log_riesz(x.float(), s)) == pytest.approx(expected - math.log(21), rel=1e-4, abs=1e-5)
+    step = 1e-6 * torch.randn(7, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    change = energy.log_riesz(x + step, s, reduction="sum") - energy.log_riesz(x - step, s, reduction="sum")
+    assert float(change) == pytest.approx(2 * float((gradient * step).sum()), rel=1e-3)
+    if s <= 20:
+        torch.testing.assert_close(energy.log_riesz(x, s), energy.riesz(x, s).log())
+
+
+def test_log_riesz_still_pushes_where_riesz_is_flat():
+    """Twelve points in float32 at s = 400: powers do not fit, their logarithms do, and descent parts the points."""
+    x = sphere.uniform(12, 3, seed=0, dtype=torch.float32)
+    x[1] = x[0] + 0.05 * x[2]
+    value, slope = value_and_gradient(lambda x: energy.riesz(x, 400), x[:2])
+    assert value == energy.riesz(x[[0, 0]], 400) and not slope.any()  # below the floor
+    for _ in range(300):
+        _, slope = value_and_gradient(lambda x: energy.log_riesz(x, 400) / 400, x)
+        x = sphere.normalize(x - 0.02 * slope)
+    assert sphere.separation(x).smallest_angle > 0.8
+    # log(E) / s is a soft maximum of log(1/r)
+    closest = -sphere.separation(x).smallest_chord.log()
+    assert closest - math.log(66) / 400 <= energy.log_riesz(x, 400) / 400 <= closest + 1e-5
+
+
+def test_log_riesz_in_blocks_and_batches(monkeypatch):
+    x = sphere.uniform(60, 3, seed=1).view(4, 15, 3)
+    value, gradient = value_and_gradient(lambda x: energy.log_riesz(x, 30), x)
+    torch.testing.assert_close(value, torch.stack([energy.log_riesz(y, 30) for y in x]))
+    for block in (1, 4 * 15 * 2, 4 * 15 * 7):
+        monkeypatch.setattr(energy, "BLOCK", block)
+        torch.testing.assert_close(value_and_gradient(lambda x: energy.log_riesz(x, 30), x), (value, gradient))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log_riesz_where_points_meet(dtype):
+    for x in meetings(3, dtype):
+        for s in (1, 50, 1e4):
+            value, gradient = value_and_gradient(lambda x, s=s: energy.log_riesz(x, s), x)
+            assert value.dtype == dtype and value.isfinite()
+            assert (gradient * x.norm(dim=-1, keepdim=True)).isfinite().all()
+
+
 # --- published values -----------------------------------------------------------------------------------------------
 
 
@@ -590,6 +643,10 @@ X = torch.eye(3)
         (lambda: energy.riesz(X, weights=torch.tensor([1.0, 1, -1])), ValueError, "finite and not negative"),
         (lambda: energy.riesz(X, weights=torch.tensor([1.0, 1, math.nan])), ValueError, "finite and not negative"),
         (lambda: energy.riesz(X, weights=torch.tensor([1.0, 0, 0])), ValueError, "at least two of them over 0"),
+        (lambda: energy.log_riesz(X, 0), ValueError, "s must be over 0: .* see logarithmic"),
+        (lambda: energy.log_riesz(X, math.inf), ValueError, "the limit is the Tammes problem"),
+        (lambda: energy.log_riesz(X, 2, reduction="none"), ValueError, "reduction must be one of 'mean', 'sum'"),
+        (lambda: energy.log_riesz(X * 0, 2), ValueError, "zero vector"),
         (lambda: energy.logarithmic(X, s=2), TypeError, "multiple values|unexpected"),
         (lambda: energy.gaussian(X, 0), ValueError, "t must be positive and finite, got 0"),
         (lambda: energy.gaussian(X, -2.0), ValueError, "t must be positive and finite, got -2.0"),
