@@ -151,17 +151,17 @@ export function mount(el, options, core) {
   }
 
   // ---------------------------------------------------------------- the circle with its words
-  let radius = 1, middle = 1;
-  const pixel = ([x, y], r = 1) => [middle + radius * r * x, middle - radius * r * y];
-  function draw(pen, width, _, colours) {
+  let radius = 1, middle = [1, 1];
+  const pixel = ([x, y], r = 1) => [middle[0] + radius * r * x, middle[1] - radius * r * y];
+  function draw(pen, width, height, colours) {
     const font = Math.max(12, Math.min(15, width / 26)), ink = [colours.blue, colours.orange, colours.green, colours.muted];
-    middle = width / 2;
-    radius = width / 2 - 4.6 * font;
+    middle = [width / 2, height / 2];
+    radius = Math.min(width / 2 - 4.8 * font, height / 2 - 2.4 * font);
     pen.fillStyle = colours.ball;
     pen.strokeStyle = colours.muted;
     pen.lineWidth = 1.3;
     pen.beginPath();
-    pen.arc(middle, middle, radius, 0, 7);
+    pen.arc(...middle, radius, 0, 7);
     pen.fill();
     pen.stroke();
     options.ranks[chosen].forEach((r, j) => { // to the three words nearest in meaning
@@ -171,7 +171,7 @@ export function mount(el, options, core) {
       pen.lineWidth = 3.4 - 0.7 * r;
       pen.beginPath();
       pen.moveTo(...pixel(points[chosen]));
-      pen.quadraticCurveTo(middle, middle, ...pixel(points[j]));
+      pen.quadraticCurveTo(...pixel(core.add(points[chosen], points[j]), 0.25), ...pixel(points[j]));
       pen.stroke();
       pen.globalAlpha = 1;
     });
@@ -181,7 +181,7 @@ export function mount(el, options, core) {
     const gap = (1.12 * font) / (radius * 1.1), spread = at.slice();
     for (let round = 0; round < 60; round++)
       for (let k = 0; k < n; k++) {
-        const l = (k + 1) % n, turn = l ? 0 : 2 * Math.PI, tight = gap * (1 + 0.25 * Math.abs(Math.cos(spread[k])) ** 3 * 2) - (spread[l] + turn - spread[k]);
+        const l = (k + 1) % n, turn = l ? 0 : 2 * Math.PI, tight = gap * (1 + 2 * Math.cos((spread[k] + spread[l] + turn) / 2) ** 6) - (spread[l] + turn - spread[k]);
         if (tight > 0) { spread[k] -= tight / 2; spread[l] += tight / 2; }
       }
     order.forEach((i, k) => {
@@ -204,14 +204,14 @@ export function mount(el, options, core) {
       pen.fill();
       pen.stroke();
       pen.font = `${i === chosen ? 700 : pair.includes(i) ? 600 : 400} ${font}px system-ui, sans-serif`;
-      pen.textAlign = Math.abs(mine[0]) < 0.25 ? 'center' : mine[0] > 0 ? 'left' : 'right';
+      pen.textAlign = 'left';
       pen.fillStyle = colours.ink;
-      const [a, b] = pixel(mine, 1 + (1.25 * font) / radius);
-      pen.fillText(names[i], a, b);
-      if (i === chosen) pen.fillRect(pen.textAlign === 'left' ? a : pen.textAlign === 'right' ? a - pen.measureText(names[i]).width : a - pen.measureText(names[i]).width / 2, b + 0.6 * font, pen.measureText(names[i]).width, 1.5);
+      const [a, b] = pixel(mine, 1 + (1.2 * font) / radius), long = pen.measureText(names[i]).width, from = a - (long * (1 - mine[0])) / 2;
+      pen.fillText(names[i], from, b);
+      if (i === chosen) pen.fillRect(from, b + 0.6 * font, long, 1.5);
     });
   }
-  const board = core.canvas(el, { label: 'Words on a circle; lines join the chosen word to the three nearest in meaning. The numbers are in the text below.', draw });
+  const board = core.canvas(el, { label: 'Words on a circle; lines join the chosen word to the three nearest in meaning. The numbers are in the text below.', aspect: 1.1, draw });
   board.node.addEventListener('click', (event) => { // a tap on a point chooses its word; the list does the same by keyboard
     const box = board.node.getBoundingClientRect(), far = points.map((p) => { const [x, y] = pixel(p, 1.12); return Math.hypot(x - event.clientX + box.left, y - event.clientY + box.top); });
     const i = far.indexOf(Math.min(...far));
