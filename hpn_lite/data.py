@@ -88,6 +88,7 @@ class Images:
         """The images at an index: a slice, a tensor or list of places, or a boolean mask."""
         if not isinstance(index, slice):
             index = torch.as_tensor(index, device=self.x.device)
+            index = index if index.numel() else index.long()  # an empty list has no type
         return dataclasses.replace(self, x=self.x[index], y=_at(self.y, index))
 
     def to(self, device: torch.device | str) -> "Images":
@@ -461,12 +462,12 @@ def _attempt(name: str, place: str, fetch: Callable[[str], object]) -> Path:
 
 
 def _torchvision(kind: str, name: str, place: str, mean, std, download: bool) -> tuple[Images, Images]:
-    make = getattr(_import("torchvision.datasets"), kind)
     root = find(place)
-    if root is None and download:
-        root = _attempt(name, place, lambda r: make(r, train=True, download=True))
-    if root is None:
+    if root is None and not download:
         raise FileNotFoundError(_ways_out(name, place))
+    make = getattr(_import("torchvision.datasets"), kind)
+    if root is None:
+        root = _attempt(name, place, lambda r: make(r, train=True, download=True))
     found = []
     for train in (True, False):
         raw = make(str(root), train=train, download=False)  # checks its files' MD5 sums

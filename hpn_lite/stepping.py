@@ -51,6 +51,7 @@ class Stepper:
 
     def __init__(self, model: nn.Module, recipe, device: torch.device, graph: bool):
         self.model, self.device, self.graph = model, device, None
+        self.lr, self.batch = recipe.lr, recipe.batch
         self.wants_graph, self.head = graph, (model.module if hasattr(model, "module") else model).head
         lr = torch.tensor(recipe.lr, device=device) if graph else recipe.lr  # a tensor: one graph serves all rates
         parameters = [p for p in model.parameters() if p.requires_grad]
@@ -63,16 +64,16 @@ class Stepper:
 
     def __call__(self, x: Tensor, y, scale: float, lr: float) -> tuple[Tensor, Tensor]:
         """Take a step; gives the sum of the batch's losses and its outputs."""
-        for group in self.optimiser.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(lr)
-            else:
-                group["lr"] = lr
-        if not self.wants_graph:
-            return self._step(x, y, scale)
-        if self.graph is None:
+        if lr != self.lr:
+            self.lr = lr
+            for group in self.optimiser.param_groups:
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(lr)
+                else:
+                    group["lr"] = lr
+        if self.wants_graph and self.graph is None and len(x) == self.batch:
             self._capture(x, y, scale)
-        if self.graph is None or len(x) != len(self.x) or scale != self.scale:  # the last, smaller batch
+        if not self.wants_graph or len(x) != self.batch:  # the last, smaller batch of an epoch is stepped eagerly
             return self._step(x, y, scale)
         if self.addresses != [b.data_ptr() for b in self.head.buffers()]:
             warnings.warn(
@@ -95,12 +96,12 @@ class Stepper:
     def _capture(self, x: Tensor, y, scale: float) -> None:
         """Warm up, capture, and put everything back to where it was: capturing trains nothing."""
         tensors = list(self.model.state_dict(keep_vars=True).values())
-        tensors = [t for t in tensors if isinstance(t, Tensor) and t.is_cuda]
+        tensors = [t for t in tensors if isinstance(t, Tensor) and t.device.type == self.device.type]
         before = [t.detach().clone() for t in tensors]
         state = copy.deepcopy(self.optimiser.state)
         state = {id(p): v for p, v in zip(self.optimiser.state, state.values(), strict=True)}
         generator = torch.cuda.get_rng_state(self.device)
-        self.x, self.y, self.scale = x.clone(), y, scale
+        self.x, self.y = x, y  # fresh tensors of ours; later batches are copied into them
         try:
             side = torch.cuda.Stream(self.device)
             side.wait_stream(torch.cuda.current_stream(self.device))
@@ -145,6 +146,11 @@ class Run:
     seconds: float = 0.0  # of everything
     diverged: str = ""
     rng: list = dataclasses.field(default_factory=list)
+
+    def count(self, images: int) -> None:
+        """One more step, with so many images."""
+        self.done, self.step = self.done + 1, self.step + 1
+        self.images, self.seen = self.images + images, self.seen + images
 
 
 def save(file: Path, belongs: dict, run: Run, net: nn.Module, head: Head, optimiser: torch.optim.Optimizer) -> None:
@@ -215,16 +221,17 @@ def interrupts() -> Iterator[list]:
 
 
 @contextlib.contextmanager
-def settings(device: torch.device) -> Iterator[None]:
-    """Random numbers of our own, and deterministic convolutions; the caller's are given back."""
+def settings(device: torch.device, head: Head) -> Iterator[None]:
+    """Random numbers of our own, deterministic convolutions, a head that lets infinite outputs pass; all given back."""
     backend = torch.backends.cudnn
-    before = backend.deterministic, backend.benchmark
+    before, checked = (backend.deterministic, backend.benchmark), head.check
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        backend.deterministic, backend.benchmark = True, False
+        backend.deterministic, backend.benchmark, head.check = True, False, False
         try:
             yield
         finally:
             backend.deterministic, backend.benchmark = before
+            head.check = checked
 
 
 class Bar:

@@ -23,9 +23,11 @@ References: PAPERS' settings: Mettes et al. 2019, Liu et al. 2018, Saadabadi et 
 """
 
 import argparse
+import concurrent.futures
 import dataclasses
 import json
 import math
+import multiprocessing
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -190,8 +192,8 @@ def train(
     file = None if checkpoint is None else Path(checkpoint)
     run = stepping.load(file, belongs, net, head, step.optimiser) if file is not None and file.exists() else Run()
     bar = stepping.Bar(progress and rank == 0)
+    wide = torch.float32 if device.type == "mps" else torch.float64
     look_every = 1 if device.type == "cpu" else 50  # looking at a number makes a GPU wait
-    checked, head.check = head.check, False  # the targets were looked at; infinite outputs are a result, no error
     began, spent, before, stopped = time.perf_counter(), run.seconds, run.images, ""
 
     def look(loss: float, end: bool = False) -> str:
@@ -208,7 +210,7 @@ def train(
         if file is not None and rank == 0:
             stepping.save(file, belongs, run, net, head, step.optimiser)
 
-    with stepping.interrupts() as caught, stepping.settings(device):
+    with stepping.interrupts() as caught, stepping.settings(device, head):
         while not stopped and not run.diverged and run.done < total:
             epoch, clock = len(run.rows), time.perf_counter()
             order = torch.Generator().manual_seed(_mix(seed, epoch))
@@ -218,7 +220,7 @@ def train(
             else:
                 stepping.restore(run.rng, device)
             net.train()
-            loss_sum = torch.tensor(run.loss, dtype=torch.float64, device=device)
+            loss_sum = torch.tensor(run.loss, dtype=wide, device=device)
             augment = {name: getattr(recipe, name) for name in ("crop", "flip", "mixup", "keep_last")}
             for x, y in batches(images, recipe.batch, order, start=run.step, rank=rank, world=world, **augment):
                 count = min(recipe.batch, len(images) - run.step * recipe.batch)  # of all processes together
@@ -228,12 +230,7 @@ def train(
                 loss, z = step(x, y, scale, lr)
                 head.observe(z, y.y if isinstance(y, Mixed) else y)
                 loss_sum += loss
-                run.step, run.done, run.seen, run.images = (
-                    run.step + 1,
-                    run.done + 1,
-                    run.seen + count,
-                    run.images + count,
-                )
+                run.count(count)
                 if world == 1 and run.step % look_every == 0:
                     stopped = look(float(loss_sum))
                 if stopped or run.done == total:
@@ -262,7 +259,6 @@ def train(
             keep()
         if stopped and run.step:
             keep()
-    head.check = checked
     bar.close()
     finished, rate = run.done >= total and not run.diverged, run.images / max(run.trained, 1e-9)
     final = {k: v for k, v in run.rows[-1].items() if k not in ("epoch", "loss", "lr", "seconds")} if finished else {}
@@ -421,6 +417,23 @@ def _head(options: dict, images: Images, seed: int) -> Head:
     return nets.seeded(seed + 1, made[kind], **options)
 
 
+def together(runs: Sequence[tuple[Mapping, Mapping]], at_once: int = 4) -> list[Training]:
+    """Several small runs side by side, each in a process of its own: one of them leaves most of a large GPU idle.
+
+    Args:
+        runs: pairs of a configuration, as for `build`, and options of `train` (device, seconds, checkpoint, ...).
+        at_once: how many go on at the same time; the others wait.
+    """
+    context = multiprocessing.get_context("spawn")  # a forked process cannot use a GPU that its parent uses
+    with concurrent.futures.ProcessPoolExecutor(min(at_once, len(runs)), mp_context=context) as pool:
+        return list(pool.map(_alone, *zip(*runs, strict=True)))
+
+
+def _alone(config: Mapping, options: Mapping) -> Training:
+    net, head, data, recipe = build(config)
+    return train(net, head, data, recipe, seed=config.get("seed", 0), **options)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The shell's way in: python -m hpn_lite.training --help."""
     parser = argparse.ArgumentParser(prog="hpn_lite.training", description="Train a net with a head on a data set.")
@@ -448,7 +461,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recipe = ({"name": given.recipe} if given.recipe else {"epochs": 10, "lr": 0.1}) | recipe
     config = {"data": given.data, "net": given.net, "head": head, "recipe": recipe, "seed": given.seed}
     device, rank = torch.device(given.device), int(os.environ.get("RANK", "0"))
-    if "WORLD_SIZE" in os.environ:  # started by torchrun
+    launched = "WORLD_SIZE" in os.environ and not dist.is_initialized()  # started by torchrun
+    if launched:
         if device.type == "cuda":
             device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
             torch.cuda.set_device(device)
@@ -461,7 +475,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.out:
             Path(given.out).write_text(text)
         print(result.stopped or "finished", result.diverged or json.dumps(result.final))
-    if dist.is_initialized():
+    if launched:
         dist.destroy_process_group()
     return 0
 
