@@ -37,6 +37,7 @@ __all__ = [
     "film",
     "hello",
     "lights",
+    "mirror",
     "number",
     "question",
     "regime",
@@ -824,3 +825,31 @@ def _words(names: list[str], w: torch.Tensor, groups: list[int]):
     x = meaning.semantic_points(w, 2, 0.4)
     colours = [(plots.BLUE, plots.VERMILION, plots.GREEN)[g] for g in groups]
     return plots.circle_2d(x, labels=names, colours=colours, arrows=False).figure
+
+
+def mirror(n: int = 10, s: int = 2, form: str = "full", seed: int = 1) -> Lab:
+    """Neurons on a sphere, driven by the energy, by the energy with every neuron's opposite, or towards right angles.
+
+    Args:
+        n: number of neurons, 2 to 20.
+        s: exponent, 0, 1 or 2.
+        form: "full", "half" (half-space) or "right".
+        seed: of the random start.
+    Raises:
+        ValueError: on an option out of range.
+    """
+    if not 2 <= sphere.whole("n", n, 2) <= 20:
+        raise ValueError(f"n must be at most 20, got {n}")
+    if s not in (0, 1, 2) or form not in ("full", "half", "right"):
+        raise ValueError(f's must be 0, 1 or 2 and form "full", "half" or "right", got {s!r} and {form!r}')
+    text = (
+        f"{n} neurons push each other, or each other's lines, apart; what is order to one penalty is none to another."
+    )
+    options = {"n": int(n), "s": int(s), "form": form, "seed": sphere.whole("seed", seed, 0)}
+    return Lab("mirror", options, "Neurons and their mirror images", text, lambda: _mirrored(n, seed))
+
+
+def _mirrored(n: int, seed: int):
+    x = sphere.uniform(n, 3, seed=seed)
+    colours = [plots.BLUE] * n + ["#9aa4ad"] * n
+    return plots.sphere_3d(torch.cat([x, -x]), colours=colours, size=30).figure

@@ -28,6 +28,7 @@ LABS = {
     "semantics": lambda: labs.semantics(
         ["a", "b", "c", "d", "e"], torch.eye(5) + torch.rand(5, 5, generator=torch.Generator().manual_seed(0))
     ),
+    "mirror": labs.mirror,
     "regimes": labs.regimes,
     "two_tasks": labs.two_tasks,
     "choices": lambda: labs.question("Is it so?", ["Yes", "No"], 0, "Because."),
