@@ -4,7 +4,9 @@ Automatic differentiation of the same energies (hpn_lite.energy) gives the same 
 search calls them a thousand times on tiny tensors, where the bookkeeping costs more than the arithmetic. Gradients here
 are those of the surrounding space up to a multiple of each point, which hpn_lite.descent takes off anyway.
 
-Memory: a block holds at most BLOCK cosines (and two or three copies), so 100,000 points take 200 MB, not 80 GB.
+Memory: a block holds at most BLOCK cosines (and two or three copies), or one row of them: 100 MB in float64 however
+many points there are, where all cosines of 100,000 points would take 80 GB. On a CPU large sets go in smaller blocks,
+which its caches like better.
 """
 
 import math
@@ -12,7 +14,8 @@ import math
 import torch
 from torch import Tensor
 
-BLOCK = 2**22
+BLOCK = 2**22  # cosines held at once
+CPU_BLOCK = 2**19  # the same on a CPU, where not all of them fit in one block anyway
 
 
 def riesz(x: Tensor, s: float) -> tuple[Tensor, Tensor]:
@@ -65,7 +68,8 @@ def largest(x: Tensor) -> Tensor:
 
 def _blocks(x: Tensor) -> list[slice]:
     starts, k, _ = x.shape
-    rows = min(k, max(1, BLOCK // (starts * k)))
+    most = BLOCK if x.is_cuda or starts * k * k <= BLOCK else min(BLOCK, CPU_BLOCK)
+    rows = min(k, max(1, most // (starts * k)))
     return [slice(i, min(i + rows, k)) for i in range(0, k, rows)]
 
 

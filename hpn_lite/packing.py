@@ -27,7 +27,7 @@ from .fused import largest, soft_largest
 def anneal(
     x: Tensor,
     sharpness: tuple[float, ...],
-    generator: torch.Generator,
+    generator: torch.Generator | None,
     *,
     iterations: int = 100,
     deadline: float | None = None,
@@ -38,7 +38,7 @@ def anneal(
     Args:
         x: (S, K, D) unit rows.
         sharpness: the values of b times (1 - the largest cosine), in order; 30 is coarse, 2000 fine.
-        generator: for the small shakes that keep symmetric sets from resting on a saddle.
+        generator: for the small shakes that keep symmetric sets from resting on a saddle; None leaves them symmetric.
         iterations: most evaluations per sharpness; the finest get up to three times as many.
         deadline: a time.monotonic() after which to return.
         target: return as soon as one of the sets has a largest cosine this small.
@@ -51,7 +51,8 @@ def anneal(
         # random points and children hold close pairs, which say nothing yet: b is at most 2 sharp in the first step
         room = (1 - largest(x)).clamp_min(0.5 if i == 0 else 1e-12)
         shake = 0.01 * (room / sharp).sqrt()
-        x = descent.retract(x + shake[:, None, None] * normal_like(x, generator))
+        if generator is not None:
+            x = descent.retract(x + shake[:, None, None] * normal_like(x, generator))
         most = iterations if sharp < 100 else 2 * iterations if sharp < 400 else 3 * iterations
         x, _ = descent.minimize(soft_largest, x, sharp / room, tolerance=1e-6, iterations=most, deadline=deadline)
     return x

@@ -21,7 +21,7 @@ TABLES = Path(__file__).parent / "tables"
 SOURCES = {
     "": "exact",
     "exact": "exact",
-    "L": "Lai, Hao, Xiao and Glover 2023",
+    "L": "Lai, Yue, Hao, Glover and Lü 2023",
     "S": "Sloane, Hardin and Smith, Tables of spherical codes",
     "W": "Wales and Ulker 2006",
     "C": "coordinates distributed with spherical_code 1.0.2, recomputed",

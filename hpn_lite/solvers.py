@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from . import descent, fused, packing
-from .search import improve
+from .search import improve, symmetric
 from .sphere import largest_cosine_bound, normalize, separation, uniform, whole
 
 SMALL = 300  # directions to move in, k (dim - 1), up to which every set gets the interior-point finish,
@@ -39,6 +39,9 @@ def thomson(
     device: torch.device | str = "cpu",
 ) -> Tensor:
     """k points that repel each other with energy 1/r^s, at the lowest energy found (s = 0: log 1/r).
+
+    Cosines are held in blocks (hpn_lite.fused), and L-BFGS remembers 20 vectors as long as the points: 100,000 points
+    of R^3 take less than 300 MB, and k^2 time per step.
 
     Args:
         k: number of points, at least 2.
@@ -119,8 +122,13 @@ def tammes(
     generator = torch.Generator().manual_seed(seed)
     given = None if start is None else _given_starts(start, k, dim).to(device)
     # Very soft first steps lead many starts into the same broad valley, which holds the best set for some k and not
-    # for others: so every second population of a small problem begins harder. Annealing in many small steps pays.
-    softness = itertools.cycle([(8, 16, 30), (30,)] if small else [(8, 16, 30)])
+    # for others. So small problems also begin harder, and in three dimensions with sets that have a symmetry, as many
+    # of the best ones have, if there is time for more than one beginning. Annealing in many small steps pays.
+    softness, kinds = {"soft": (8, 16, 30), "hard": (30,)}, ["soft", "hard"] if small else ["soft"]
+    solid = small and dim == 3 and k > 3 and deadline is not None
+    if solid:
+        kinds = ["symmetric", "hard", "soft"]
+    beginnings = itertools.cycle(kinds)
     ladder = (60, 120) if small else (16, 30, 60, 120, 500)
     if given is not None:  # not so soft that it is forgotten
         ladder = (120,) if small else (120, 500)
@@ -128,13 +136,20 @@ def tammes(
     def fresh() -> Tensor:
         if given is not None:
             return given
+        beginning = next(beginnings)
+        if beginning == "symmetric":  # twice as many as go on, and no shakes, which would end the symmetry
+            x = symmetric(2 * starts, k, generator).to(device)
+            x = packing.anneal(x, (8, 30), None, deadline=search_until, target=target)
+            return x[fused.largest(x).argsort()[:starts]]
         x = _random_starts(starts, k, dim, generator, device)
-        return packing.anneal(x, next(softness), generator, deadline=search_until, target=target)
+        return packing.anneal(x, softness[beginning], generator, deadline=search_until, target=target)
 
     def descend(x: Tensor) -> tuple[Tensor, Tensor]:
         x = packing.anneal(x, ladder, generator, deadline=search_until, target=target)
         if not small or (target is not None and fused.largest(x).min() <= target):
             return x, fused.largest(x)
+        if 2 * k * (dim - 1) > SMALL:  # the finish takes long: only the better half gets it
+            x = x[fused.largest(x).argsort()[: (len(x) + 1) // 2]]
         # A soft maximum likes symmetric sets, some of which are saddles of the largest cosine itself, where Newton's
         # steps would stall: shake first, and go over it twice.
         spacing = (2 - 2 * fused.largest(x)).sqrt()[:, None, None]
@@ -148,8 +163,8 @@ def tammes(
     else:
         close = 1e-6 if small else 1e-4  # without the finish, values are good to that
         x, _ = improve(
-            descend, fresh, generator, children=starts, patience=6, close=close, deadline=search_until,
-            target=target, progress=progress,
+            descend, fresh, generator, children=starts, patience=3 if solid else 6, close=close,
+            deadline=search_until, target=target, progress=progress,
         )  # fmt: skip
     if target is None or fused.largest(x[None]) > target:
         x = finish(x, deadline)

@@ -4,6 +4,8 @@ import math
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from hpn_lite import codes, descent, energy, fused, packing, points, reference, search, sphere
 
@@ -218,6 +220,125 @@ def test_children():
     crowd = torch.cat([hole, hole[:1]])  # two points on each other
     best = min(largest(search.into_holes(crowd[None], 1, torch.Generator().manual_seed(i))[0]) for i in range(30))
     assert best < 0.6
+
+
+def test_symmetric_starts():
+    """Every set is mapped to itself by one of the groups, and icosahedron and octahedron are among them."""
+    for k in (4, 6, 7, 12, 23, 60):
+        sets = search.symmetric(20, k, torch.Generator().manual_seed(k))
+        assert sets.shape == (20, k, 3)
+        torch.testing.assert_close(sets.norm(dim=2), torch.ones(20, k, dtype=torch.float64))
+        for x in sets:
+            fits = 0
+            for group, _ in search._groups():
+                images = torch.cdist((x @ group).flatten(0, 1), x) < 1e-6  # of all points under all motions
+                fits += bool(images.any(1).all())
+            assert fits
+        if k in (6, 12):
+            cosines = [largest(x) for x in sets]
+            assert min(cosines) == pytest.approx(0 if k == 6 else 1 / math.sqrt(5), abs=1e-12)
+    torch.testing.assert_close(
+        search.symmetric(3, 9, torch.Generator().manual_seed(1)),
+        search.symmetric(3, 9, torch.Generator().manual_seed(1)),
+    )
+
+
+def test_symmetry_groups():
+    """Closed under products, of the orders they should have; their short orbits have the sizes of textbooks."""
+    orders, sizes = [], {}
+    for group, short in search._groups():
+        orders.append(len(group))
+        sizes[len(group)] = sorted(len(orbit) for orbit in short)
+        products = (group[:, None] @ group).flatten(0, 1)
+        assert len(products) == len(group) ** 2
+        away = (products[:, None] - group).abs().amax((2, 3))
+        assert (away.amin(1) < 1e-12).all() and ((away < 1e-6).sum(1) == 1).all()
+    assert orders == [2, 3, 4, 5, 6, 4, 6, 8, 10, 12, 2, 4, 6, 12, 24, 60]
+    assert sizes[12] == [4, 4, 6] and sizes[24] == [6, 8, 12] and sizes[60] == [12, 20, 30]
+
+
+def test_annealing_without_shakes_keeps_symmetry():
+    x = search.symmetric(16, 24, torch.Generator().manual_seed(0))
+    y = packing.anneal(x, (8,), None, iterations=20)
+    assert (fused.largest(y) < fused.largest(x)).all()
+    half = torch.diag(torch.tensor([-1.0, -1, 1], dtype=torch.float64))
+    pairs = torch.cdist(x[0] @ half, x[0]).argmin(1)  # the first group: half-turns
+    torch.testing.assert_close(y[0] @ half, y[0][pairs], rtol=0, atol=1e-6)
+
+
+# --- another device ---------------------------------------------------------------------------------------------------
+
+
+class FarDevice(TorchFunctionMode):
+    """Plays a second device: tensors sent or made there are marked, and no operation may mix them with others.
+
+    What PyTorch lets through is let through here too: numbers without axes, and indices on the CPU.
+    """
+
+    far = torch.device("cuda")
+
+    def is_far(self, x):
+        return getattr(x, "far", False)
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs, name = dict(kwargs or {}), function.__name__
+        if function == torch.Tensor.device.__get__:
+            return self.far if self.is_far(args[0]) else function(*args)
+        tensors = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
+        marks = {self.is_far(t) for t in ([args[0]] if name == "__getitem__" else tensors) if t.ndim}
+        goal = kwargs.pop("device", None)  # where the result shall be, if the call says so
+        if name == "to":
+            goal = next((a for a in args[1:] if isinstance(a, torch.device | str)), goal)
+            if isinstance(args[1], torch.Tensor):
+                goal = self.far if self.is_far(args[1]) else "cpu"
+            args = tuple(a for a in args if not isinstance(a, torch.device | str))
+        elif len(marks) > 1:
+            raise RuntimeError(f"{name} got tensors on two devices")
+        if goal is not None:
+            far = torch.device(goal).type == "cuda"
+        else:
+            far = any(self.is_far(t) for t in tensors) if len(marks) == 0 else marks == {True}
+        result = function(*args, **kwargs) if name != "to" or len(args) > 1 or kwargs else args[0]
+        if name == "to" and result is args[0] and far != self.is_far(result):
+            result = result.clone()
+        for t in tree_leaves(result):
+            if isinstance(t, torch.Tensor):
+                t.far = far
+        return result
+
+
+def test_the_second_device_notices():
+    with FarDevice() as device:
+        x = torch.ones(3, device=device.far)
+        assert x.device.type == "cuda" and (2 * x[:2]).device.type == "cuda" and torch.ones(3).device.type == "cpu"
+        for mixed in (lambda: x + torch.ones(3), lambda: torch.cat([x, torch.ones(1)]), lambda: x.copy_(torch.ones(3))):
+            with pytest.raises(RuntimeError, match="two devices"):
+                mixed()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda d: points.thomson(8, device=d),
+        lambda d: points.thomson(7, s=0, starts=1, device=d),
+        lambda d: points.tammes(9, 3, device=d),
+        lambda d: points.tammes(9, 3, seconds=1.5, device=d),
+        lambda d: points.tammes(9, 4, start=points.uniform(9, 4, seed=0), device=d),
+        lambda d: points.uniformity(7, 4, device=d),
+        lambda d: points.hpn_prototypes(9, 4, steps=20, device=d),
+        lambda d: points.best_prototypes(9, 4, seconds=2, device=d).points,
+        lambda d: points.best_prototypes(20, 8, seconds=2, device=d).points,
+        lambda d: points.best_prototypes(10, 5, device=d).points,
+    ],
+)
+def test_solvers_stay_on_their_device(call):
+    with FarDevice():
+        x = call("cuda")
+        assert x.device.type == "cuda"
+        for f in (energy.riesz, energy.gaussian, energy.largest_cosine, lambda x: energy.log_riesz(x, 30)):
+            assert f(x).device.type == "cuda"
+        assert energy.minibatch(x, 4).device.type == "cuda"
+        assert sphere.separation(x).smallest_angle.device.type == "cuda"
 
 
 # --- tammes, uniformity, prototypes ----------------------------------------------------------------------------------
