@@ -98,7 +98,8 @@ def tammes(
         dim: dimension of the surrounding space, at least 2.
         starts: how many random starts move together (chosen from k and dim if None).
         seed: the same seed gives the same points on the same machine, unless the clock ends the search.
-        seconds: search for about this time, beginning anew as often as it takes (default: until nothing improves).
+        seconds: search for about this time, beginning anew as often as it takes, in three dimensions also with
+            symmetric sets (default: until nothing improves).
         target: stop as soon as the largest cosine is this small.
         start: (k, dim) or (S, k, dim) points to begin with instead of random ones; improved, not replaced.
         progress: print a line for every improvement.
