@@ -85,6 +85,8 @@ def _points(points: str, dim: int, words: str = "word2vec") -> dict:
 
 def _classify(data: str, net: str, head: Mapping, name: str, paper: float | None, worth: int) -> Row:
     needs = "" if data == "cifar100" else "Tiny ImageNet"
+    if needs and head.get("points") == "word2vec":
+        needs += " and the GoogleNews word vectors"
     config = {"task": "train", "data": data, "net": net, "head": dict(head), "recipe": S1}
     return Row(name, config, {"accuracy": paper}, worth, needs, minutes=_minutes(data, net))
 
@@ -246,7 +248,9 @@ def _t4() -> Experiment:
         ("Adam", ADAM, {"mae": 336.2, "accuracy": 48.8}, {"mae": 75.3, "accuracy": 51.3}),
     ):
         names = [f"{optimiser}, baseline", f"{optimiser}, HPN"]
-        rows.append(_painting("both", {"kind": "multitask"}, {**recipe, **MEAN}, names[0], base, 850 + len(rows)))
+        rows.append(
+            _painting("both", {"kind": "multitask", "width": 64}, {**recipe, **MEAN}, names[0], base, 850 + len(rows))
+        )
         rows.append(_painting("both", joint, recipe, names[1], ours, 850 + len(rows)))
         claims.append(Claim(f"{optimiser}: HPN better at the year", names[1], names[0], "mae"))
         claims.append(Claim(f"{optimiser}: HPN better at the style", names[1], names[0]))

@@ -18,6 +18,7 @@ Intervals are Student's, at 95%, over seeds; with one seed there is none, and th
 import html
 import math
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -188,9 +189,9 @@ def judge(name: str, found: Found | None = None) -> Verdict:
     held = [c for c in claims if c.word == "holds"]
     decided = [c for c in claims if c.word != "open"]
     if not ran:
-        needs = sorted({line.row.needs for line in lines} - {""})
-        lacks = f" ({' and '.join(needs)} would be needed)" if needs else ""
-        return Verdict("not run", f"none of {_many(len(rows), 'row')} has a record{lacks}", claims)
+        reasons = Counter(_needs(row) for row in EXPERIMENTS[name].rows)
+        lacks = "; ".join(f"{_many(n, 'row')} would need {what}" for what, n in reasons.items() if what)
+        return Verdict("not run", f"no record yet{': ' * bool(lacks)}{lacks}", claims)
     parts = [f"{len(ran)} of {_many(len(rows), 'row')} run"]
     if counted:
         parts.append(f"{len(good)} of {_many(len(counted), 'number')} agree or are better")
@@ -202,6 +203,11 @@ def judge(name: str, found: Found | None = None) -> Verdict:
     if ran == rows and len(good) == len(counted) and len(held) == len(claims):
         return Verdict("reproduced", "; ".join(parts), claims)
     return Verdict("partly" if good or held else "not", "; ".join(parts), claims)
+
+
+def _needs(row: Row) -> str:
+    """What keeps a row from being run on any machine."""
+    return " and ".join(filter(None, ("a GPU" if row.minutes >= 0.6 else "", row.needs)))
 
 
 def _many(n: int, what: str) -> str:
@@ -344,6 +350,8 @@ def ledger(names: Iterable[str] | None = None) -> Table:
     for name in names or EXPERIMENTS:
         for line in compare(name):
             files = ", ".join(f"{r.path.parent.name}/{r.path.stem}" for r in line.records)
+            if not files and (needs := _needs(line.row)):
+                files = f"needs {needs}"
             rows.append([f"{name}: {line.row.name}", *_cells(line), files])
     return Table("All rows", ("row", *COLUMNS, "record"), rows)
 

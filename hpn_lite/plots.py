@@ -269,6 +269,105 @@ def _student_inside(theta: float, freedom: int) -> float:
     return 2 / math.pi * (theta + sine * total) if odd else sine * total
 
 
+def beside(lines: list, *, label: str = "", ax=None):
+    """The paper's numbers (open diamonds) beside ours (dots, 95% intervals), a row each.
+
+    Args:
+        lines: of ledger.compare, all of one metric.
+        label: of the x axis.
+        ax: matplotlib axes.
+    Returns:
+        The axes. A row that was not run has the paper's mark and the words "not run".
+    """
+    if ax is None:
+        _, ax = axes(7.0, 0.9 + 0.34 * len(lines))
+    with style():
+        for y, line in enumerate(lines):
+            known = isinstance(line.paper, (int, float))
+            if known:
+                ax.plot(line.paper, y, "D", mfc=PAPER, mec=INK, ms=7, label="paper", zorder=3)
+            if line.ours.runs > line.ours.diverged:
+                half = line.ours.half if math.isfinite(line.ours.half) else 0.0
+                ax.errorbar(line.ours.mean, y, xerr=half, fmt="o", color=BLUE, capsize=3, label="ours", zorder=4)
+            else:
+                what = "diverged" if line.ours.runs else "not run"
+                at = (line.paper, y) if known else (0.02, y)
+                ax.annotate(
+                    what, at, (10, 0), textcoords="offset points", va="center", color=MUTED, fontsize=10,
+                    xycoords="data" if known else ax.get_yaxis_transform(),
+                )  # fmt: skip
+        ax.set_yticks(range(len(lines)), [line.row.name for line in lines])
+        ax.set_ylim(len(lines) - 0.4, -0.6)
+        ax.margins(x=0.18)
+        ax.set_xlabel(label)
+        _legend_once(ax)
+    return ax
+
+
+def advantages(judged: list, *, label: str = "advantage", ax=None):
+    """Where the paper has its advantages (bars) and where ours lie (dots, 95% intervals), a claim each.
+
+    Args:
+        judged: of ledger.judge(...).claims.
+        label: of the x axis.
+        ax: matplotlib axes.
+    Returns:
+        The axes. A claim that is open has the paper's bar alone.
+    """
+    if ax is None:
+        _, ax = axes(7.0, 0.9 + 0.4 * len(judged))
+    with style():
+        ours = [j.advantage for j in judged if math.isfinite(j.advantage)]
+        far = max([*ours, *(j.claim.most for j in judged if math.isfinite(j.claim.most)), 1.0]) * 1.15
+        for y, one in enumerate(judged):
+            least, most = one.claim.least, min(one.claim.most, far)
+            ax.barh(y, most - least, left=least, height=0.5, color=SKY, alpha=0.5, label="as the paper has it")
+            if math.isfinite(one.advantage):
+                half = one.half if math.isfinite(one.half) else 0.0
+                ax.errorbar(one.advantage, y, xerr=half, fmt="o", color=BLUE, capsize=3, label="ours", zorder=4)
+        ax.axvline(0, color=INK, linewidth=1)
+        ax.set_yticks(range(len(judged)), [one.claim.text for one in judged])
+        ax.set_ylim(len(judged) - 0.4, -0.6)
+        ax.set_xlabel(label)
+        _legend_once(ax)
+    return ax
+
+
+def curves(records: dict, metric: str, *, scale: float = 1.0, label: str = "", ax=None):
+    """A metric after every epoch: one line per run, one colour per row.
+
+    Args:
+        records: {name of the row: list of runs.Record}.
+        metric: a name in their epochs.
+        scale: the numbers are multiplied by this.
+        label: of the y axis.
+        ax: matplotlib axes.
+    Returns:
+        The axes, with the words "not run" if there is no record at all.
+    """
+    if ax is None:
+        _, ax = axes(7.0, 3.8)
+    with style():
+        for colour, (name, runs) in zip(COLOURS * (1 + len(records) // len(COLOURS)), records.items(), strict=False):
+            for run in runs:
+                rows = [row for row in run.epochs if row.get(metric) is not None]
+                x, y = [row["epoch"] for row in rows], [scale * row[metric] for row in rows]
+                ax.plot(x, y, color=colour, label=name, linewidth=1.4)
+        if not any(records.values()):
+            ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center", color=MUTED)
+        ax.set_xlabel("epoch")
+        ax.set_ylabel(label)
+        _legend_once(ax)
+    return ax
+
+
+def _legend_once(ax) -> None:
+    """A legend under the axes with every name once, if there is any."""
+    named = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    if named:
+        ax.legend(named.values(), named, ncols=min(3, len(named)), loc="upper left", bbox_to_anchor=(0, -0.16))
+
+
 def png(fig) -> bytes:
     """The figure as a PNG of at most 128 colours, the same bytes on every run; closes the figure.
 

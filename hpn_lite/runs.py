@@ -89,7 +89,7 @@ def train(config: Mapping, seed: int, device: str, seconds: float | None, checkp
     config = {k: v for k, v in config.items() if k != "task"}
     net, head, data, recipe = training.build({**(_miniature(config) if smoke() else config), "seed": seed})
     if smoke():
-        data = tuple(part.subset(slice(0, 16)) for part in data)
+        data = tuple(part.subset(slice(0, 6)) for part in data)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     options = {
         "device": device,
@@ -155,12 +155,13 @@ def points(config: Mapping, seed: int, device: str, seconds: float | None, check
 
 
 def _miniature(config: Mapping) -> dict:
-    """The same run as small as it can be: one epoch of two batches, and no time for the search of prototypes."""
-    recipe = {**config.get("recipe", {}), "epochs": 1, "batch": 8, "milestones": []}
+    """The same run as small as it can be: two steps of three images, and no time for the search of prototypes."""
+    recipe = {**config.get("recipe", {}), "epochs": 1, "batch": 3, "milestones": []}
     head = dict(config.get("head", {}))
     if head.get("kind") in ("prototypes", "joint"):
         head["seconds"] = 0.05
-    return {**config, "recipe": recipe, "head": head}
+    net = {"name": "densenet121", "growth": 4} if config["net"] == "densenet121" else config["net"]
+    return {**config, "recipe": recipe, "head": head, "net": net}
 
 
 def get_or_run(

@@ -17,6 +17,9 @@ import pytest
 hypothesis.settings.register_profile("book", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("book")
 
+# Notebooks show what is recorded and train nothing at full scale, GPU or not.
+os.environ.setdefault("HPN_RUN", "0")
+
 # The kernel that runs a notebook is the one of this environment, whatever kernels a home folder holds.
 os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
 

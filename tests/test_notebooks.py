@@ -187,3 +187,11 @@ def test_chapter_rules_hold_for_chapters_alone():
     nb = {**good(), "cells": [markdown("# Welcome")]}
     assert rules.complaints(nb, chapter=False) == []
     assert rules.complaints(nb, chapter=True)
+
+
+def test_the_ledger_alone_is_numbered_and_no_chapter():
+    book = notebooks.ROOT / "book"
+    assert rules.LEDGER == {"18-ledger"}
+    assert not rules.is_chapter(book / "18-ledger.ipynb") and (book / "18-ledger.ipynb").exists()
+    assert rules.is_chapter(book / "18-ledgers.ipynb") and rules.is_chapter(book / "03-thomson.ipynb")
+    assert not rules.is_chapter(book / "welcome.ipynb")

@@ -21,9 +21,10 @@ AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practi
 
 
 def listed() -> list[str]:
-    """The pages of the table of contents, in order."""
+    """The pages of the table of contents, in order, with the pages below a page."""
     toc = yaml.safe_load((pages.ROOT / "_toc.yml").read_text())
-    return [toc["root"], *(c["file"] for part in toc["parts"] for c in part["chapters"])]
+    chapters = [c for part in toc["parts"] for c in part["chapters"]]
+    return [toc["root"], *(p["file"] for c in chapters for p in (c, *c.get("sections", ())))]
 
 
 PAGES = [f"{name}.html" for name in listed()]

@@ -10,13 +10,12 @@ import sys
 from pathlib import Path
 
 import draw_logo
+import notebooks
 import numpy as np
 import pages
 import pytest
 import site_fixes
 from PIL import Image
-
-import notebooks
 
 SPHERE = "def norm(x): return abs(x)\n\ndef angle(x): return x\n"
 ENERGY = '''"""Energies."""
