@@ -25,7 +25,7 @@ class Row:
     name: str
     config: Mapping
     paper: Mapping
-    worth: int
+    worth: float
     needs: str = ""
     seeds: int = 100
     minutes: float = 0.0
@@ -224,13 +224,17 @@ def _e5() -> Experiment:
     rows = []
 
     def add(name: str, paper: Mapping, **config) -> None:
-        rows.append(Row(name, {"task": "points", **config}, paper, 5 + len(rows), seeds=1))
+        rows.append(Row(name, {"task": "points", **config}, paper, 5 + len(rows) / 100, seeds=1))
 
     # The largest cosines of the prototypes that were published with the code, as far as they were.
     published = {(100, 3): 1.0, (100, 5): 0.6986, (100, 10): 0.3759, (100, 25): 0.1337, (100, 50): 0.0435,
                  (100, 100): 0.0460, (200, 25): 0.2148, (200, 50): 0.1057, (200, 200): None}  # fmt: skip
     for (k, dim), value in published.items():
         add(f"HPN, {k} points, D = {dim}", {"largest_cosine": value}, points="best", classes=k, dim=dim)
+    for k in (100, 200):
+        add(f"one-hot, {k} points, D = {k}", {"largest_cosine": None}, points="one-hot", classes=k, dim=k)
+    add("HPN-T4, 46 styles, D = 45", {"largest_cosine": None}, points="best", classes=46, dim=45)
+    add("HPN-F6, 5 digits, D = 2", {"largest_cosine": None}, points="best", classes=5, dim=2)
     for dim in (10, 25, 100):
         add(f"word2vec, CIFAR-100, D = {dim}", {"largest_cosine": None, "rank_correlation": None},
             points="word2vec", classes="cifar100", dim=dim, words="word2vec")  # fmt: skip

@@ -121,6 +121,14 @@ def test_data_that_is_not_there_is_named(repo):
         mark(repo)
 
 
+def test_a_record_may_be_yet_to_come(repo):
+    write(repo, "print(1)", reads=["notebooks/runs/x/*.json"])
+    before = mark(repo)
+    (repo / "notebooks" / "runs" / "x").mkdir(parents=True)
+    (repo / "notebooks" / "runs" / "x" / "a.json").write_text("1")
+    assert mark(repo) != before
+
+
 @pytest.mark.parametrize(
     ("code", "files"),
     [
