@@ -1,6 +1,6 @@
 """Large sets: the memory and the time that points, energies and placement take, each part in a process of its own.
 
-    python tests/benchmarks/large.py notebooks/runs/points/large.json                 # half an hour on one core
+    python tests/benchmarks/large.py notebooks/runs/points/large.json                 # ten minutes on one core
     python tests/benchmarks/large.py RECORD.json --parts uniform minibatch
 
 Parts: `uniform` draws a million points of R^3; `minibatch` is the energy of 10,000 of them with its gradient; `energy`
@@ -98,6 +98,9 @@ def main() -> None:
         "date": datetime.date.today().isoformat(),
         "large": [],
     }
+    if options.record.exists():  # parts measured earlier stay
+        earlier = json.loads(options.record.read_text())["large"]
+        record["large"] = [row for row in earlier if row["part"] not in options.parts]
     for part in options.parts:
         command = [sys.executable, __file__, str(options.record), "--alone", "--parts", part]
         row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
