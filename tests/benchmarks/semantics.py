@@ -24,7 +24,7 @@ import torch
 import hpn_lite
 from hpn_lite import fused, points, semantics, sphere
 
-WEIGHTS = [0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+WEIGHTS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
 LAMBDAS = [0.0, 10.0, 100.0, 1000.0]
 
 
@@ -56,11 +56,13 @@ def rows_of(w: torch.Tensor, dim: int, options) -> list[dict]:
         shaken = sphere.normalize(own + options.shake * sphere.uniform(k, dim, seed=seed))
         starts.append(torch.stack([shaken, named]))
     for form in options.forms:
-        few = options.seeds if form == "ranks" else min(options.seeds, options.triplet_seeds)
-        for weight in WEIGHTS if form == "ranks" or few == options.seeds else WEIGHTS[1::3]:
-            for seed in range(few):
-                x = semantics.semantic_points(w, dim, weight, form=form, start=starts[seed])
-                add(form, x, weight=weight, seed=seed)
+        for weight in options.weights:
+            ends = semantics.semantic_points(w, dim, weight, form=form, start=torch.cat(starts), every=True)
+            for seed in range(options.seeds):  # every seed has the better of its own two
+                mine = ends[2 * seed : 2 * seed + 2]
+                order = semantics.misalignment(mine, w) if form == "ranks" else semantics.triplet_loss(mine, w)
+                best = ((1 - weight) * fused.largest(mine) + weight * order).argmin()
+                add(form, mine[best], weight=weight, seed=seed, start=("pca", "separated")[best])
         print(f"D = {dim}: {form} after {time.perf_counter() - began:.0f} s", flush=True)
     if dim in options.evolve:
         size = {"population": options.population, "generations": options.generations, "offspring": options.offspring}
@@ -79,14 +81,12 @@ def main() -> None:
     parser.add_argument("--words", choices=["bundled", "glove", "word2vec"], default="bundled")
     parser.add_argument("--dims", type=int, nargs="+", default=[2, 3, 5, 10])
     parser.add_argument("--forms", nargs="+", choices=["ranks", "triplets"], default=["ranks", "triplets"])
+    parser.add_argument("--weights", type=float, nargs="+", default=WEIGHTS)
     parser.add_argument("--evolve", type=int, nargs="*", default=[], help="dimensions in which to run evolution too")
     parser.add_argument("--population", type=int, default=300)
     parser.add_argument("--generations", type=int, default=100)
     parser.add_argument("--offspring", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument(
-        "--triplet-seeds", type=int, default=5, help="fewer seeds and weights: triplets cost K times more"
-    )
     parser.add_argument("--seconds", type=float, default=5.0, help="for each set of separated points")
     parser.add_argument("--shake", type=float, default=0.02, help="length of the noise on the PCA start")
     options = parser.parse_args()
@@ -95,7 +95,7 @@ def main() -> None:
     w = semantics.word_vectors(names, found.vectors)
     settings = {name: value for name, value in vars(options).items() if name != "record"}
     record = {
-        "settings": settings | {"weights": WEIGHTS, "lambdas": LAMBDAS},
+        "settings": settings | {"lambdas": LAMBDAS},
         "data": {
             "what": found.what,
             "file": found.path.name,
