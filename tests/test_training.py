@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import types
 import warnings
 
 import pytest
@@ -529,3 +530,42 @@ def test_no_warning_on_the_way():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         whole()
+
+
+def test_the_bar_is_rewritten_in_a_notebook(monkeypatch, capsys):
+    """In a kernel the bar is one display that is updated, with nothing on stderr."""
+    shown = []
+
+    class Handle:
+        def update(self, content, raw):
+            shown.append(content["text/plain"])
+
+    def display(content, raw, display_id):
+        assert raw and display_id
+        return Handle()
+
+    kernel = types.SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: kernel))
+    monkeypatch.setitem(sys.modules, "IPython.display", types.SimpleNamespace(display=display))
+    train(*fresh(), some(), SHORT, progress=True)
+    assert len(shown) >= 3 and "100%" in shown[-1] and "0:00:00 left" in shown[-1] and "loss" in shown[-1]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_bar_is_one_line_in_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    train(*fresh(), some(), SHORT, progress=True)
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1 and text.endswith("\n") and text.count("\r") >= 3
+
+
+def test_runs_side_by_side():
+    """Two processes give what two calls one after the other give."""
+    config = {"data": "digits", "net": {"name": "mlp", "hidden": [8]}, "head": {"kind": "softmax"},
+              "recipe": {"epochs": 1, "lr": 0.1}}  # fmt: skip
+    runs = [(config | {"seed": seed}, {"evaluate_every": 1}) for seed in range(2)]
+    found = training.together(runs, at_once=2)
+    for (each, _), result in zip(runs, found, strict=True):
+        net, head, images, recipe = training.build(each)
+        assert numbers(train(net, head, images, recipe, seed=each["seed"])) == numbers(result)
+    assert numbers(found[0]) != numbers(found[1])
