@@ -7,6 +7,7 @@ and then replayed: for the small nets of this book launching the kernels one by 
 import contextlib
 import copy
 import dataclasses
+import datetime
 import os
 import signal
 import sys
@@ -256,7 +257,7 @@ class Bar:
         bar = ("#" * round(24 * done)).ljust(24, ".")
         metrics = {k: v for k, v in (run.rows[-1] if run.rows else {}).items() if k not in ("lr", "seconds")}
         numbers = ", ".join(f"{k} {v:.4g}" for k, v in metrics.items() if v is not None)
-        clock = f"{left // 3600:.0f}:{left % 3600 // 60:02.0f}:{left % 60:02.0f}"
+        clock = datetime.timedelta(seconds=round(left))
         text = f"[{bar}] {done:4.0%}  {rate:,.0f} images/s  {clock} left  {numbers}"
         if self.handle is not None:
             self.handle.update({"text/plain": text}, raw=True)
