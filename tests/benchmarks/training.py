@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python tests/benchmarks/training.py notebooks/runs/benchmarks/training-cpu.json
     python tests/benchmarks/training.py notebooks/runs/benchmarks/training-gpu.json --device cuda
-    python tests/benchmarks/training.py notebooks/runs/benchmarks/together-gpu.json --device cuda --groups together
+    python tests/benchmarks/training.py notebooks/runs/benchmarks/training-together.json --device cuda --groups together
 
 Groups:
 - `loop`: images per second of `train` and of a plain loop: torchvision transforms on PIL images in a DataLoader, eager
