@@ -291,6 +291,7 @@ def beside(lines: list, *, label: str = "", ax=None):
                 ax.errorbar(line.ours.mean, y, xerr=half, fmt="o", color=BLUE, capsize=3, label="ours", zorder=4)
             else:
                 what = "diverged" if line.ours.runs else "not run"
+                what = f"paper: {line.paper}; ours: {what}" if isinstance(line.paper, str) else what
                 at = (line.paper, y) if known else (0.02, y)
                 ax.annotate(
                     what, at, (10, 0), textcoords="offset points", va="center", color=MUTED, fontsize=10,
@@ -315,19 +316,20 @@ def advantages(judged: list, *, label: str = "advantage", ax=None):
         The axes. A claim that is open has the paper's bar alone.
     """
     if ax is None:
-        _, ax = axes(7.0, 0.9 + 0.4 * len(judged))
+        _, ax = axes(7.0, 1.1 + 0.5 * len(judged))
     with style():
         ours = [j.advantage for j in judged if math.isfinite(j.advantage)]
         far = max([*ours, *(j.claim.most for j in judged if math.isfinite(j.claim.most)), 1.0]) * 1.15
         for y, one in enumerate(judged):
             least, most = one.claim.least, min(one.claim.most, far)
-            ax.barh(y, most - least, left=least, height=0.5, color=SKY, alpha=0.5, label="as the paper has it")
+            ax.barh(y, most - least, left=least, height=0.36, color=SKY, alpha=0.5, label="as the paper has it")
             if math.isfinite(one.advantage):
                 half = one.half if math.isfinite(one.half) else 0.0
                 ax.errorbar(one.advantage, y, xerr=half, fmt="o", color=BLUE, capsize=3, label="ours", zorder=4)
+            ax.annotate(one.claim.text, (0, y - 0.3), (6, 2), textcoords="offset points", fontsize=10)
         ax.axvline(0, color=INK, linewidth=1)
-        ax.set_yticks(range(len(judged)), [one.claim.text for one in judged])
-        ax.set_ylim(len(judged) - 0.4, -0.6)
+        ax.set_yticks([])
+        ax.set_ylim(len(judged) - 0.6, -0.9)
         ax.set_xlabel(label)
         _legend_once(ax)
     return ax
@@ -355,6 +357,7 @@ def curves(records: dict, metric: str, *, scale: float = 1.0, label: str = "", a
                 ax.plot(x, y, color=colour, label=name, linewidth=1.4)
         if not any(records.values()):
             ax.text(0.5, 0.5, "not run", transform=ax.transAxes, ha="center", color=MUTED)
+            ax.set(xticks=[], yticks=[])
         ax.set_xlabel("epoch")
         ax.set_ylabel(label)
         _legend_once(ax)
@@ -362,10 +365,11 @@ def curves(records: dict, metric: str, *, scale: float = 1.0, label: str = "", a
 
 
 def _legend_once(ax) -> None:
-    """A legend under the axes with every name once, if there is any."""
+    """A legend below the axes with every name once, if there is any."""
     named = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
     if named:
-        ax.legend(named.values(), named, ncols=min(3, len(named)), loc="upper left", bbox_to_anchor=(0, -0.16))
+        down = -0.55 / (ax.get_position().height * ax.figure.get_figheight())  # inches, whatever the height
+        ax.legend(named.values(), named, ncols=min(3, len(named)), loc="upper left", bbox_to_anchor=(0, down))
 
 
 def png(fig) -> bytes:
