@@ -19,7 +19,8 @@ where the card has it, and a step of the net, the loss, the gradient and the upd
 replayed. On several GPUs each takes its share of every batch, gradients are those of the whole batch, and BatchNorm's
 statistics too; on several CPUs (gloo) each process has BatchNorm statistics of its own share.
 
-References: PAPERS' settings: Mettes et al. 2019, Liu et al. 2018, Saadabadi et al. 2024, and their public code.
+References, for the settings: Mettes et al. 2019 (HPN), Liu et al. 2018 (MHE), Saadabadi et al. 2024 (LPA), and the
+public code of each.
 """
 
 import argparse
