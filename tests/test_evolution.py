@@ -276,3 +276,21 @@ def test_a_generation_is_never_in_memory_as_a_whole(monkeypatch):
     monkeypatch.setattr(evolution, "fitness", lambda x: largest.append(x.numel() * len(x[0]) / x.shape[2]) or judge(x))
     points.evolve(40, 4, population=100, generations=1, offspring=400)
     assert sum(largest) > 5 * evolution.CHUNK and max(largest) <= evolution.CHUNK
+
+
+# ---------------------------------------------------------------- the gradient that took its place
+@pytest.mark.parametrize(("anew", "same"), [(True, True), (False, False)])
+def test_the_published_momentum_never_acts(anew, same):
+    """hpn_prototypes takes plain gradient steps; so does SGD with momentum 0.9 if it is made anew in every step."""
+    k, dim, steps = 12, 4, 60
+    p = torch.nn.Parameter(sphere.uniform(k, dim, seed=3, dtype=torch.float32))
+    optimizer = torch.optim.SGD([p], lr=0.1, momentum=0.9)
+    for _ in range(steps):
+        if anew:
+            optimizer = torch.optim.SGD([p], lr=0.1, momentum=0.9)
+        optimizer.zero_grad()
+        (p @ p.T - 2 * torch.eye(k)).amax(1).mean().backward()
+        optimizer.step()
+        p.data = torch.nn.functional.normalize(p.data)
+    ours = points.hpn_prototypes(k, dim, steps=steps, seed=3)
+    assert ((ours - p.detach()).abs().max().item() < 1e-4) == same
