@@ -4,6 +4,7 @@ import itertools
 import math
 import subprocess
 import sys
+import types
 
 import pytest
 import torch
@@ -145,3 +146,47 @@ def test_importing_needs_no_matplotlib():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+# ---- the papers beside our runs ----
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def test_beside_draws_what_is_known_and_says_what_is_not():
+    from hpn_lite import experiments, ledger, records
+
+    row = experiments.Row("row", {}, {}, 1)
+    line = lambda paper, *ours: ledger.Line(row, "mae", paper, records.Summary(*ours), 0.0, "", [])  # noqa: E731
+    lines = [
+        line(50.0, 3, 0, 52.0, 1.5),
+        line(60.0, 0, 0, math.nan, math.nan),
+        line("diverged", 2, 2, math.nan, math.nan),
+        line(None, 1, 0, 40.0, math.nan),
+    ]
+    ax = plots.beside(lines, label="years")
+    assert texts(ax) == ["not run", "paper: diverged; ours: diverged"]
+    diamonds = [tuple(one.get_xydata()[0]) for one in ax.lines if one.get_marker() == "D"]
+    assert diamonds == [(50, 0), (60, 1)]
+    dots = [tuple(one.get_xydata()[0]) for one in ax.lines if one.get_marker() == "o"]
+    assert dots == [(52, 0), (40, 3)]
+    (interval,) = [
+        c.get_segments()[0] for c in ax.collections if len(c.get_segments()[0]) and abs(c.get_segments()[0]).max() > 51
+    ]
+    assert [x for x, _ in interval] == [50.5, 53.5]
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["paper", "ours"]
+
+
+def test_advantages_and_curves_without_records_say_so():
+    from hpn_lite import experiments, ledger
+
+    claim = experiments.Claim("2 to 4 points", "a", "b", least=2, most=4)
+    ax = plots.advantages([ledger.Judged(claim, "open", math.nan, math.nan)])
+    (bar,) = ax.patches
+    assert (bar.get_x(), bar.get_width()) == (2, 2) and texts(ax) == ["2 to 4 points"]
+    assert texts(plots.curves({"a": [], "b": []}, "accuracy")) == ["not run"]
+    run = types.SimpleNamespace(epochs=[{"epoch": 1, "accuracy": 0.5}, {"epoch": 2, "accuracy": None}])
+    (curve,) = plots.curves({"a": [run]}, "accuracy", scale=100).lines
+    assert curve.get_xydata().tolist() == [[1, 50]]
