@@ -6,15 +6,16 @@ parents and children together as many survive as there were before. No gradient 
 anything, the ranks of HPN-A2 included. `hpn_lite.points` offers `evolve`.
 
 What the paper says, and what it leaves open:
-    parents         30% of 3,000, "fitness proportionate": 900 draws with replacement, the first two a pair, and so on
-    offspring       300 of each pair: 135,000 children in every generation, 40 million in all
-    crossover       at one row, which the paper does not say how to draw: uniform among the cuts between two rows
-    mutation        every coordinate with p = 0.01 by "a uniform sample", of which the paper does not give the range:
-                    [-1, 1], all that a coordinate can be; the row is then brought back to length one
-    survival        in proportion to fitness, parents and children alike: 3,000 draws without replacement, since
-                    nobody survives twice; nothing is said of keeping the best set, so it may die (keep_best=True)
-    start           nothing is said: uniform on the sphere
-    result          nothing is said: the fittest set that ever lived
+
+- parents: 30% of 3,000, "fitness proportionate": 900 draws with replacement, the first two a pair, and so on;
+- offspring: 300 of each pair, so 135,000 children in every generation, 40 million in all;
+- crossover: at one row, which the paper does not say how to draw: uniform among the cuts between two rows;
+- mutation: every coordinate with p = 0.01 by "a uniform sample", of which the paper does not give the range: [-1, 1],
+  all that a coordinate can be; the row is then brought back to length one;
+- survival: in proportion to fitness, parents and children alike: 3,000 draws without replacement, since nobody
+  survives twice; nothing is said of keeping the best set, so it may die (keep_best=True);
+- start: nothing is said: uniform on the sphere;
+- result: nothing is said: the fittest set that ever lived.
 
 Memory: children are made and judged in chunks, and of each chunk only those are kept that survive so far. So it takes
 4 (1 + parents) bytes x population x k x dim, 16 MB for the paper's population of 100 points in 10 dimensions, and at
