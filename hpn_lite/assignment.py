@@ -1,7 +1,7 @@
 """Dynamic label-to-prototype assignment: the prototypes stay, the labels move.
 
 Where K fixed prototypes stand is one question, which class gets which is another, and in few dimensions it decides how
-well a net can learn: classes that look alike should be neighbours. LPA answers it while the net learns, in turns:
+well a net can learn: classes that look alike should be neighbours. LPA answers it while the net learns, in turns::
 
     head = AssignedHead(points.uniformity(100, 25))     # a random assignment to begin with
     for epoch in ...:
@@ -123,7 +123,7 @@ class LabelAssignment(nn.Module):
 
     @property
     def assigned(self) -> Tensor:
-        """(K, D): row c is the prototype of class c."""
+        """Prototypes in the order of the classes, (K, D)."""
         return self.prototypes[self.assignment]
 
     @torch.no_grad()

@@ -120,12 +120,12 @@ class Record:
 
     @property
     def name(self) -> str:
-        """The file's name: hash and seed."""
+        """Name of the file, from hash and seed."""
         return f"{key(self.config)}-seed{self.seed}.json"
 
     @property
     def measured(self) -> bool:
-        """Whether the run counts: a miniature made by a test does not."""
+        """Whether the run counts; a miniature made by a test does not."""
         return not self.details.get("smoke", False)
 
 
