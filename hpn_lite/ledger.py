@@ -6,11 +6,12 @@
 
 The rule, the same for every table:
 
-* A number *agrees* if it lies within `TOLERANCE` of the paper's (2 points of accuracy; 5% of an error); else it is
-  *better* or *worse* than the paper's. A run that diverged agrees if the paper's did.
-* A claim *holds* if the mean advantage over our seeds lies where the paper has it, and *fails* otherwise.
-* A table is **not run** if none of its rows is; **reproduced** if all of them are, none is worse and every claim holds;
-  **not reproduced** if no number agrees or is better and no claim holds; **partly reproduced** in between.
+A number *agrees* if it lies within `TOLERANCE` of the paper's (2 points of accuracy; 5% of an error); else it is
+*better* or *worse* than the paper's. A run that diverged agrees if the paper's did. A claim *holds* if the mean
+advantage over our seeds lies where the paper has it, and *fails* otherwise.
+
+A table is "not run" if none of its rows is; "reproduced" if all of them are, none is worse and every claim holds; "not
+reproduced" if no number agrees or is better and no claim holds; "partly reproduced" in between.
 
 Intervals are Student's, at 95%, over seeds; with one seed there is none, and the table says so.
 """
@@ -302,7 +303,7 @@ def claims(name: str, found: Found | None = None) -> Table:
         if size and half > 0 and math.isfinite(half):
             size += f" ± {_number(half, METRICS[claim.metric][3])}"
         rows.append([claim.text, size, word])
-    return Table(f"{name}: what it claims", ("claim", "our advantage" if rows else "", "our runs"), rows)
+    return Table(f"{name}: what it claims", ("claim", "ours", "our runs say"), rows)
 
 
 def settings(name: str) -> Table:
