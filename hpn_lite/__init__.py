@@ -9,6 +9,12 @@ The module behind the book *Learning on the Hypersphere*. It is flat, and small 
     points      where to put K points; its parts are formulas and codes (the answer is known), solvers, packing,
                 search and evolution (it has to be found), fused (the fast inner loops)
     reference   best known values, with their sources
+    words, semantics   word vectors, and points that keep their order
+    losses, heads      squared cosines and what they are compared with; output layers of every kind
+    assignment, mhe    labels that move; neurons that repel each other
+    nets, data, training, stepping   the papers' networks and data, and one way to train them
+    experiments, records, runs, ledger   the papers' tables, our runs of them, the two side by side
+    scores      accuracy per group, calibration, verification
     plots       matplotlib figures
     labs        things to play with on a page, without a kernel
 
