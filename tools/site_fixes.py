@@ -26,6 +26,8 @@ FIXES = [
     (r'role="doc-biblioentry"', 'role="listitem"'),
     # axe, label-content-name-mismatch: a hidden cell reads "Show code cell source" and is named otherwise.
     (r'<summary aria-label="Toggle hidden content">', "<summary>"),
+    # axe, summary-name: the arrow that unfolds the pages below a page has no name.
+    (r'<summary>(<span class="toctree-toggle")', r'<summary aria-label="Pages below this one">\1'),
     # axe, region: the logo stands in no landmark.
     (r'<div (class="bd-sidebar-primary)', r'<div role="complementary" aria-label="The book" \1'),
 ]
