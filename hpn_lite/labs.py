@@ -39,7 +39,9 @@ __all__ = [
     "lights",
     "mirror",
     "number",
+    "penalty",
     "question",
+    "rare",
     "regime",
     "regimes",
     "regression",
@@ -853,3 +855,78 @@ def _mirrored(n: int, seed: int):
     x = sphere.uniform(n, 3, seed=seed)
     colours = [plots.BLUE] * n + ["#9aa4ad"] * n
     return plots.sphere_3d(torch.cat([x, -x]), colours=colours, size=30).figure
+
+
+def rare(share: float = 5, weight: float = 0, *, seed: int = 1, steps: int = 300) -> Lab:
+    """A rare class: a small net with outputs in the plane, retrained in the page, and its class vectors as arrows.
+
+    Args:
+        share: per cent of class 0's examples that stay, 2.5 to 100 in steps of 2.5.
+        weight: of the energy (s = 0) of the class vectors at the start, 0 to 1 in steps of 0.05.
+        seed: of points and net; Another start counts on from here.
+        steps: of gradient descent, 1 to 1000.
+    Raises:
+        ValueError: on an option out of range.
+    """
+    if not 2.5 <= share <= 100 or share % 2.5:
+        raise ValueError(f"share must be 2.5 to 100 per cent in steps of 2.5, got {share}")
+    if not 0 <= weight <= 1 or abs(20 * weight - round(20 * weight)) > 1e-9:
+        raise ValueError(f"weight must lie between 0 and 1 in steps of 0.05, got {weight!r}")
+    if sphere.whole("steps", steps, 1) > 1000:
+        raise ValueError(f"steps must be at most 1000, got {steps}")
+    options = {"share": float(share), "weight": round(float(weight), 2), "seed": sphere.whole("seed", seed, 0)}
+    options |= {"classes": 5, "each": 40, "steps": steps}
+    text = "Five classes, one of them rare: its class vector is pushed by all and pulled by few."
+    return Lab("rare", options, "A rare class", text, lambda: plots.circle_2d(points.circle(5)).figure)
+
+
+def penalty(forms: dict[str, list[dict]], layers: list[str], *, at: int = 0) -> Lab:
+    """Strength against test error: a slider over measured strengths of a penalty, with energies and lengths by layer.
+
+    Args:
+        forms: name of a penalty -> one dict per strength: weight (ascending, the first 0), error and half (mean and
+            half interval in per cent), change and spread (paired difference to weight 0 and its half interval), energy
+            and length (one number per layer). All forms have the same weights.
+        layers: names of the layers.
+        at: which strength is chosen at the start.
+    Raises:
+        ValueError: on forms that do not fit together, or a start that is not there.
+    """
+    weights = [[row["weight"] for row in rows] for rows in forms.values()]
+    if (
+        not weights
+        or any(w != weights[0] for w in weights)
+        or weights[0][:1] != [0]
+        or weights[0] != sorted(weights[0])
+    ):
+        raise ValueError(f"every form needs the same ascending weights, the first of them 0, got {weights}")
+    if any(len(row[key]) != len(layers) for rows in forms.values() for row in rows for key in ("energy", "length")):
+        raise ValueError(f"every row needs an energy and a length for each of the {len(layers)} layers")
+    if not 0 <= sphere.whole("at", at, 0) < len(weights[0]):
+        raise ValueError(f"at must be below {len(weights[0])}, the number of strengths, got {at}")
+    names = ("weight", "error", "half", "change", "spread")
+
+    def plain(row: dict) -> dict:
+        numbers = {name: round(float(row[name]), 4) for name in names}
+        return numbers | {key: [round(float(v), 4) for v in row[key]] for key in ("energy", "length")}
+
+    shown = [{"name": name, "rows": [plain(row) for row in rows]} for name, rows in forms.items()]
+    text = f"Test error against the strength of a penalty, {len(weights[0])} strengths, {len(layers)} layers."
+    return Lab(
+        "penalty",
+        {"forms": shown, "layers": list(layers), "at": at},
+        "How strong a penalty",
+        text,
+        lambda: _errors(shown),
+    )
+
+
+def _errors(shown: list[dict]):
+    figure, ax = plots.axes(5.6, 3.2)
+    for form, colour in zip(shown, (plots.BLUE, plots.ORANGE, plots.GREEN) * len(shown), strict=False):
+        rows = form["rows"]
+        ax.errorbar(range(len(rows)), [r["error"] for r in rows], [r["half"] for r in rows], fmt="o-", color=colour)
+    ax.set(
+        xticks=range(len(rows)), xticklabels=[f"{r['weight']:g}" for r in rows], xlabel="strength", ylabel="error, %"
+    )
+    return figure

@@ -29,6 +29,7 @@ LABS = {
         ["a", "b", "c", "d", "e"], torch.eye(5) + torch.rand(5, 5, generator=torch.Generator().manual_seed(0))
     ),
     "mirror": labs.mirror,
+    "rare": labs.rare,
     "regimes": labs.regimes,
     "two_tasks": labs.two_tasks,
     "choices": lambda: labs.question("Is it so?", ["Yes", "No"], 0, "Because."),
