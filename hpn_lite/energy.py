@@ -7,7 +7,7 @@ physicists' tables do. MHE-E1 counts each pair twice: its E_s is twice our sum a
 
 Pairs are taken in blocks of rows, so that memory grows as N and not as N^2, with gradients too: each block of BLOCK
 pairs is worked out again on the way back (one block, of about a thousand points, also goes through torch.func.grad and
-vmap). Beside a few copies of the points that takes less than 300 MB, however many points there are. Time grows as N^2;
+vmap). Beside a few copies of the points that takes less than 400 MB, however many points there are. Time grows as N^2;
 for a million points there is minibatch. Distances have a floor (see riesz), so values and gradients stay finite where
 points meet.
 
