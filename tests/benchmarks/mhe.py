@@ -1,0 +1,162 @@
+"""What the energy of the neurons costs: its share of a training step, and against the two obvious ways to compute it.
+
+    OMP_NUM_THREADS=1 python tests/benchmarks/mhe.py notebooks/runs/benchmarks/mhe-cpu.json
+
+Groups:
+- `step`: seconds of a whole training step (forward, loss, backward, SGD) with batches of 128 random images of 32x32,
+  and of the penalty alone (forward and backward), for CNN-9 and ResNet-32 with 100 classes; they take turns, and the
+  share is that of the medians.
+- `ways`: time and memory of the mean energy (s = 2), forward and backward, of N neurons of D inputs by energy.riesz, by
+  torch.pdist and by broadcasted differences, each in a process of its own that has done a tiny call before. Memory is
+  the growth of the largest resident size over the first call (Linux). What would hold more than 6 GiB is skipped and
+  named, and so is what takes more than 10^10 steps one after the other. Times are processor seconds, medians.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from hpn_lite import energy, heads, mhe, nets, records
+
+SIZES = [(64, 27), (64, 576), (128, 1152), (256, 2304), (512, 4608), (1024, 4608), (2048, 512), (4096, 64),
+         (4096, 4608)]  # fmt: skip
+LIMIT, STEPS = 6 * 2**30, 10**10
+
+
+def ours(w):
+    return energy.riesz(w, 2.0, check=False)
+
+
+def pdist(w):
+    return torch.pdist(torch.nn.functional.normalize(w)).pow(-2.0).mean()
+
+
+def broadcast(w):
+    w = torch.nn.functional.normalize(w)
+    square = (w[:, None] - w[None]).square().sum(-1)  # (N, N) from (N, N, D)
+    i, j = torch.triu_indices(len(w), len(w), 1)
+    return (1 / square[i, j]).mean()
+
+
+WAYS = {"energy.riesz": ours, "torch.pdist": pdist, "broadcast": broadcast}
+
+
+def need(way: str, n: int, d: int) -> float:
+    """Bytes that a way holds at once, roughly, in float32."""
+    return 4 * {"energy.riesz": 4 * n * d + 8 * n * n, "torch.pdist": 4 * n * d + 3 * n * n,
+                "broadcast": 3 * n * n * d}[way]  # fmt: skip
+
+
+def resident(name: str) -> int:
+    """KiB of this process: now (VmRSS) or at most (VmHWM)."""
+    return int(Path("/proc/self/status").read_text().split(name + ":")[1].split()[0])
+
+
+def once(function, w) -> float:
+    began = time.process_time()
+    w.grad = None
+    function(w).backward()
+    return time.process_time() - began
+
+
+def measure(way: str, n: int, d: int, seconds: float) -> dict:
+    """In a fresh process: the first call's memory, then the times of some more."""
+    torch.set_num_threads(1)
+    once(WAYS[way], torch.randn(8, 8, requires_grad=True))
+    w = torch.randn(n, d, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    Path("/proc/self/clear_refs").write_text("5")  # the largest size starts again from the present one
+    before = resident("VmRSS")
+    first = once(WAYS[way], w)
+    memory = resident("VmHWM") - before
+    repeats = max(1, min(30, int(seconds / max(first, 1e-4))))
+    times = [once(WAYS[way], w) for _ in range(repeats)]
+    return {"seconds": statistics.median(times), "mebibytes": round(memory / 1024, 1), "repeats": repeats}
+
+
+def ways(options) -> list[dict]:
+    rows = []
+    for n, d in SIZES:
+        for way in WAYS:
+            row = {"neurons": n, "inputs": d, "way": way}
+            if need(way, n, d) > LIMIT:
+                rows.append(row | {"skipped": f"would hold {need(way, n, d) / 2**30:.0f} GiB"})
+                continue
+            if way == "torch.pdist" and n * n * d / 2 > STEPS:
+                rows.append(row | {"skipped": f"{n * n * d / 2:.0e} steps, minutes on one core"})
+                continue
+            runs = []
+            for _ in range(options.rounds):
+                call = [sys.executable, __file__, "--one", way, str(n), str(d), str(options.seconds)]
+                runs.append(json.loads(subprocess.run(call, capture_output=True, text=True, check=True).stdout))
+            row["milliseconds"] = round(1000 * statistics.median(r["seconds"] for r in runs), 3)
+            row["mebibytes"] = statistics.median(r["mebibytes"] for r in runs)
+            rows.append(row)
+            print(row, flush=True)
+    return rows
+
+
+def step(options) -> list[dict]:
+    torch.set_num_threads(1)
+    rows = []
+    for name, make in {"CNN-9": lambda: nets.cnn9(256), "ResNet-32": lambda: nets.resnet32(None)}.items():
+        net = nets.seeded(0, make)
+        model = torch.nn.Sequential(net, heads.SoftmaxHead(100, net.width))
+        optimiser = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+        x, y = torch.randn(128, 3, 32, 32), torch.arange(128) % 100
+        terms = {"plain": mhe.MHE(1.0, 10.0), "half-space": mhe.MHE(mhe.Energy(1.0, half_space=True), 10.0)}
+
+        def whole():
+            optimiser.zero_grad()  # noqa: B023
+            torch.nn.functional.cross_entropy(model(x), y).backward()  # noqa: B023
+            optimiser.step()  # noqa: B023
+
+        def alone(term):
+            optimiser.zero_grad()  # noqa: B023
+            term(model).backward()  # noqa: B023
+
+        taken = {"step": [], **{k: [] for k in terms}}
+        for turn in range(options.steps + 1):
+            for part, call in {"step": whole, **{k: lambda t=t: alone(t) for k, t in terms.items()}}.items():
+                began = time.process_time()
+                call()
+                if turn:  # the first warms up
+                    taken[part].append(time.process_time() - began)
+        median = {part: statistics.median(values) for part, values in taken.items()}
+        layers = [mhe.neurons(layer.module).shape for layer in terms["plain"].survey(model)]
+        row = {"net": name, "batch": 128, "layers": len(layers), "largest layer": max([*s] for s in layers)}
+        row |= {"seconds of a step": round(median["step"], 4), "turns": options.steps}
+        row |= {f"share, {k}": round(median[k] / median["step"], 5) for k in terms}
+        rows.append(row)
+        print(row, flush=True)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("record", type=Path, nargs="?", help="where to write the JSON record")
+    parser.add_argument("--groups", nargs="+", choices=["step", "ways"], default=["step", "ways"])
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        way, n, d, seconds = options.one
+        print(json.dumps(measure(way, int(n), int(d), float(seconds))))
+        return
+    record = json.loads(options.record.read_text()) if options.record.exists() else {}
+    for group in options.groups:
+        rows = globals()[group](options)
+        record[group] = {"provenance": records.provenance(), "threads": 1, "rows": rows}
+        options.record.parent.mkdir(parents=True, exist_ok=True)
+        options.record.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
