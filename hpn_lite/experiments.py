@@ -6,6 +6,7 @@ from our own records (hpn_lite.ledger), so that a number that is off and a claim
 
 References:
     Mettes, van der Pol, Snoek 2019, Hyperspherical prototype networks (HPN), arXiv 1901.10514, first version
+    Liu et al. 2018, Learning towards Minimum Hyperspherical Energy (MHE), NeurIPS
 """
 
 from collections.abc import Mapping
@@ -69,7 +70,8 @@ MEAN = {"loss_reduction": "mean"}
 
 # What a step of 128 images costs on a data-centre GPU in milliseconds: estimates, for `--list` alone.
 STEP = {("resnet32", 32): 1.0, ("resnet32", 64): 2.5, ("densenet121", 32): 12.0, ("densenet121", 64): 40.0,
-        ("resnet", 64): 1.5}  # fmt: skip
+        ("resnet", 64): 1.5,
+        ("cnn6", 32): 2.5, ("cnn9", 32): 3.5, ("cnn15", 32): 5.5}  # fmt: skip
 IMAGES = {"cifar100": (50_000, 32), "tiny_imagenet": (100_000, 64), "omniart": (15_000, 64)}
 
 
@@ -263,6 +265,150 @@ def _t4() -> Experiment:
     return Experiment("HPN-T4", "Year and style of a painting", (*rows, alone), tuple(claims))
 
 
+# --- minimum hyperspherical energy -----------------------------------------------------------------------------------
+
+# MHE-S1, spelled out. Milestones count steps, as the steps do; label smoothing (0.01) is left out.
+MHE_S1 = {
+    "name": "MHE_S1", "steps": 42_500, "batch": 128, "optimiser": "sgd", "lr": 0.1, "momentum": 0.9,
+    "weight_decay": 5e-4, "milestones": [20_000, 30_000, 37_500], "gamma": 0.1, "crop": 4, "flip": True,
+    "keep_last": False, "loss_reduction": "mean",
+}  # fmt: skip
+
+FORMS_OF_ENERGY = ("MHE", "half-space MHE", "A-MHE", "half-space A-MHE")
+
+# Final accuracies in the authors' public logs for CIFAR-100, CNN-9: one run each, by the names of MHE-T1's rows.
+MHE_LOGS = {"CIFAR-100, baseline": 69.74} | {
+    f"CIFAR-100, {form}, s = {s}": value
+    for form, values in zip(
+        FORMS_OF_ENERGY,
+        ((73.16, 72.85, 72.78), (73.75, 73.60, 73.99), (71.97, 72.50, 72.76), (73.53, 73.42, 73.94)),
+        strict=True,
+    )
+    for s, value in enumerate(values)
+}
+
+
+def _penalty(form: str, s: int = 2, where: str = "both") -> dict:
+    """The energies of MHE-S1: half-space is for hidden layers, and the output has the full energy of the same kind."""
+    angular = "A-MHE" in form
+    kind = {"s": s, "distance": "angular" if angular else "euclidean"}
+    hidden = {"weight": 0.1 if angular and s else 1, "half_space": "half-space" in form, **kind}
+    output = {"weight": 1 if angular else 10, **kind}
+    return {k: v for k, v in {"hidden": hidden, "output": output}.items() if where in (k, "both")}
+
+
+def _neurons(
+    name: str, error: float | str | None, penalty: Mapping | None, worth: float, data="cifar100", net="cnn9", **more
+) -> Row:
+    """A row of MHE's tables: the paper gives errors, we give accuracies."""
+    title = net if isinstance(net, str) else net["name"]
+    # CNN-6, 9 and 15 end in 256 features, and the classifier is in the head; ResNet-32 ends in its classifier.
+    head = {"kind": "softmax", "width": 256} if title.startswith("cnn") else {"kind": "softmax"}
+    config = {"task": "train", "data": data, "net": net, "head": head, "recipe": MHE_S1}
+    if penalty:
+        config["penalty"] = penalty
+    paper = round(100 - error, 2) if isinstance(error, float) else error
+    filters = 64 if isinstance(net, str) else net.get("filters", 64)
+    minutes = MHE_S1["steps"] * STEP[title, 32] * max(filters / 64, 0.3) ** 2 / 60_000
+    plain = data if isinstance(data, str) else data["name"]
+    return Row(name, config, {"accuracy": paper}, worth, "" if plain == "cifar100" else "CIFAR-10",
+               minutes=round(minutes, 1), **more)  # fmt: skip
+
+
+def _ahead(rows: tuple[Row, ...] | list[Row], baseline: str) -> tuple[Claim, ...]:
+    return tuple(Claim(f"{row.name}: ahead of the baseline", row.name, baseline) for row in rows)
+
+
+def _mhe_t1() -> Experiment:
+    errors = {
+        "cifar100": (28.13, ((26.16, 27.09, 27.15), (26.18, 26.30, 25.61), (27.90, 27.31, 26.17),
+                             (26.47, 26.52, 26.03))),
+        "cifar10": (7.75, ((6.44, 6.74, 6.22), (6.30, 6.54, 6.28), (6.45, 6.77, 6.21), (6.44, 6.49, 6.52))),
+    }  # fmt: skip
+    rows, claims = [], []
+    for data, title, worth in (("cifar100", "CIFAR-100", 20), ("cifar10", "CIFAR-10", 400)):
+        first, numbers = errors[data]
+        base = _neurons(f"{title}, baseline", first, None, worth, data)
+        made = [
+            # s = 2 first, then 0 and 1; Euclidean before angular
+            _neurons(f"{title}, {form}, s = {s}", value, _penalty(form, s),
+                     worth + 1 + 6 * ("A-MHE" in form) + 2 * (2, 0, 1).index(s) + ("half" in form), data)
+            for form, values in zip(FORMS_OF_ENERGY, numbers, strict=True)
+            for s, value in enumerate(values)
+        ]  # fmt: skip
+        rows += [base, *made]
+        claims += _ahead(made, base.name)
+    return Experiment("MHE-T1", "Forms of the energy, CNN-9", tuple(rows), tuple(claims))
+
+
+def _three(place: str, errors: tuple, worth: float, **more) -> tuple[list[Row], list[Claim]]:
+    """Baseline, MHE and half-space MHE in one place of a table, and that each is ahead of the one before."""
+    forms = ("baseline", *FORMS_OF_ENERGY[:2])
+    rows = [
+        _neurons(f"{place}, {form}", error, _penalty(form) if form != "baseline" else None, worth + i / 10, **more)
+        for i, (form, error) in enumerate(zip(forms, errors, strict=True))
+    ]
+    claims = [Claim(f"{place}: {forms[i]} ahead of {forms[i - 1]}", rows[i].name, rows[i - 1].name) for i in (1, 2)]
+    return rows, claims
+
+
+def _places(name: str, title: str, places: list[tuple[list[Row], list[Claim]]]) -> Experiment:
+    rows, claims = zip(*places, strict=True)
+    return Experiment(name, title, tuple(sum(rows, [])), tuple(sum(claims, [])))
+
+
+def _mhe_t2() -> Experiment:
+    errors = {16: (47.72, 36.84, 35.16), 32: (38.64, 30.05, 29.33), 64: (28.13, 26.75, 25.96),
+              128: (24.95, 24.05, 23.38), 256: (25.45, 23.14, 21.83)}  # fmt: skip
+    return _places("MHE-T2", "The energy in nets of different width", [
+        _three(f"{f}/{2 * f}/{4 * f} filters", e, 60 + i, net="cnn9" if f == 64 else {"name": "cnn9", "filters": f})
+        for i, (f, e) in enumerate(errors.items())
+    ])  # fmt: skip
+
+
+def _mhe_t3() -> Experiment:
+    errors = {6: (32.08, 28.16, 27.56), 9: (28.13, 26.75, 25.96), 15: ("diverged", 26.9, 25.84)}
+    return _places("MHE-T3", "The energy in nets of different depth", [
+        _three(f"CNN-{d}", e, 70 + i, net=f"cnn{d}") for i, (d, e) in enumerate(errors.items())
+    ])  # fmt: skip
+
+
+def _mhe_t4() -> Experiment:
+    # A "-" of the paper has no row. Half-space alone on the output cannot be: there it is MHE on the output, half-space
+    # on the hidden layers, which is "both".
+    errors = {("MHE", "hidden"): 26.85, ("MHE", "output"): 26.55, ("MHE", "both"): 26.16,
+              ("half-space MHE", "hidden"): 26.28, ("half-space MHE", "both"): 25.61,
+              ("A-MHE", "hidden"): 27.8, ("A-MHE", "output"): 26.56, ("A-MHE", "both"): 26.17,
+              ("half-space A-MHE", "hidden"): 26.64, ("half-space A-MHE", "both"): 26.03}  # fmt: skip
+    base = _neurons("baseline", 28.13, None, 20)
+    rows = [
+        _neurons(f"{form}, {where}", error, _penalty(form, 2, where), 50 + i / 100)
+        for i, ((form, where), error) in enumerate(errors.items())
+    ]
+    claims = _ahead(rows, base.name)
+    for form in FORMS_OF_ENERGY:
+        claims += (Claim(f"{form}: both ahead of hidden layers alone", f"{form}, both", f"{form}, hidden"),)
+    return Experiment("MHE-T4", "The energy in hidden layers, on the output, in both", (base, *rows), claims)
+
+
+def _mhe_f3() -> Experiment:
+    base = _neurons("baseline", 28.13, None, 20)
+    rows = []
+    for i, weight in enumerate((0.01, 0.1, 1, 10, 100)):
+        for form in FORMS_OF_ENERGY[:2]:
+            group = {"weight": weight, "s": 2, "half_space": "half" in form}
+            rows.append(_neurons(f"{form}, weight {weight:g}", None, {"hidden": group}, 80 + i))
+    return Experiment("MHE-F3", "The weight of the energy, over four orders", (base, *rows), _ahead(rows, base.name))
+
+
+def _mhe_t5() -> Experiment:
+    return _places("MHE-T5", "The energy in ResNet-32", [
+        _three("CIFAR-100", (22.87, 22.19, 22.04), 65, net="resnet32"),
+        _three("CIFAR-10", (5.19, 4.72, 4.66), 450, net="resnet32", data="cifar10"),
+    ])  # fmt: skip
+
+
 EXPERIMENTS: dict[str, Experiment] = {
-    made.name: made for made in (_e5(), _t1(), _t2(), _t3(), _f4(), _f5(), _f6(), _t4())
+    made.name: made for made in (_e5(), _t1(), _t2(), _t3(), _f4(), _f5(), _f6(), _t4(),
+                              _mhe_t1(), _mhe_t2(), _mhe_t3(), _mhe_t4(), _mhe_f3(), _mhe_t5())
 }  # fmt: skip

@@ -96,6 +96,7 @@ def train(config: Mapping, seed: int, device: str, seconds: float | None, checkp
         "seconds": seconds,
         "progress": progress,
         "checkpoint": None if smoke() else checkpoint,
+        "penalty": training.penalty_of(config, head),
     }
     done = training.train(net, head, data, recipe, seed=seed, **options)
     if done.stopped == "interrupted":
@@ -156,7 +157,7 @@ def points(config: Mapping, seed: int, device: str, seconds: float | None, check
 
 def _miniature(config: Mapping) -> dict:
     """The same run as small as it can be: two steps of three images, and no time for the search of prototypes."""
-    recipe = {**config.get("recipe", {}), "epochs": 1, "batch": 3, "milestones": []}
+    recipe = {**config.get("recipe", {}), "epochs": 1, "steps": None, "batch": 3, "milestones": []}
     head = dict(config.get("head", {}))
     if head.get("kind") in ("prototypes", "joint"):
         head["seconds"] = 0.05

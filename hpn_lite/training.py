@@ -392,6 +392,23 @@ def build(config: Mapping) -> tuple[nn.Module, Head, tuple[Images, Images], Reci
     )
 
 
+def penalty_of(config: Mapping, head: Head) -> Callable[[nn.Module, Tensor, Tensor], Tensor] | None:
+    """What a configuration's "penalty" adds to the loss: the energy of net and head together (MHE-E4), or None.
+
+    Args:
+        config: {"penalty": {"hidden": {"weight": 1, "s": 2, "half_space": True}, "output": {"weight": 10}}}: options of
+            mhe.Energy for each group; a group that is not named is left alone.
+        head: whose layer, if it has one, is the output layer; otherwise the net's last is.
+    """
+    if not config.get("penalty"):
+        return None
+    from . import mhe
+
+    groups = {name: mhe.Energy(**options) for name, options in config["penalty"].items()}
+    energies = mhe.MHE(**{"hidden": None, "output": None} | groups)
+    return lambda net, z, y: energies(nn.ModuleDict({"net": net, "head": head}), y)
+
+
 def _head(options: dict, images: Images, seed: int) -> Head:
     kind, classes = options.pop("kind", "prototypes"), images.classes
     place = {name: options.pop(name) for name in ("points", "dim", "seconds", "words") if name in options}
@@ -432,7 +449,8 @@ def together(runs: Sequence[tuple[Mapping, Mapping]], at_once: int = 4) -> list[
 
 def _alone(config: Mapping, options: Mapping) -> Training:
     net, head, data, recipe = build(config)
-    return train(net, head, data, recipe, seed=config.get("seed", 0), **options)
+    penalty = penalty_of(config, head)
+    return train(net, head, data, recipe, seed=config.get("seed", 0), penalty=penalty, **options)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -20,6 +20,7 @@ def make(root: Path) -> Path:
     rng = np.random.default_rng(0)
     mnist(root / "MNIST" / "raw", rng)
     cifar100(root / "cifar-100-python", rng)
+    cifar10(root / "cifar-10-batches-py", rng)
     tiny_imagenet(root / "tiny-imagenet-200", rng)
     omniart(root / "omniart", rng)
     vectors(root / "word_vectors", rng)
@@ -44,6 +45,14 @@ def cifar100(folder: Path, rng: np.random.Generator, classes: int = 100) -> None
         content = {"data": _bytes(rng, len(labels), 3072), "fine_labels": labels, "coarse_labels": [0] * len(labels)}
         (folder / part).write_bytes(pickle.dumps(content))
     (folder / "meta").write_bytes(pickle.dumps({"fine_label_names": WORDS[:classes], "coarse_label_names": ["all"]}))
+
+
+def cifar10(folder: Path, rng: np.random.Generator) -> None:
+    folder.mkdir()
+    for part in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+        content = {"data": _bytes(rng, 20, 3072), "labels": [k % 10 for k in range(20)]}
+        (folder / part).write_bytes(pickle.dumps(content))
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": WORDS[:10]}))
 
 
 def tiny_imagenet(root: Path, rng: np.random.Generator, classes: int = 200) -> None:
