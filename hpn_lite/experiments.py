@@ -395,10 +395,17 @@ def _mhe_f3() -> Experiment:
     base = _neurons("baseline", 28.13, None, 20)
     rows = []
     for i, weight in enumerate((0.01, 0.1, 1, 10, 100)):
-        for form in FORMS_OF_ENERGY[:2]:
-            group = {"weight": weight, "s": 2, "half_space": "half" in form}
-            rows.append(_neurons(f"{form}, weight {weight:g}", None, {"hidden": group}, 80 + i))
-    return Experiment("MHE-F3", "The weight of the energy, over four orders", (base, *rows), _ahead(rows, base.name))
+        for form, group, more in (
+            ("MHE, output", "output", {}),
+            ("MHE, hidden", "hidden", {}),
+            ("half-space MHE, hidden", "hidden", {"half_space": True}),
+        ):
+            penalty = {group: {"weight": weight, "s": 2, **more}}
+            rows.append(_neurons(f"{form}, weight {weight:g}", None, penalty, 80 + i))
+    claims = _ahead(rows, base.name)
+    for plain, half in zip(rows[1::3], rows[2::3], strict=True):
+        claims += (Claim(f"{half.name}: ahead of the full space", half.name, plain.name),)
+    return Experiment("MHE-F3", "The weight of the energy, over four orders", (base, *rows), claims)
 
 
 def _mhe_t5() -> Experiment:

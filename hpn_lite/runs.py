@@ -162,6 +162,8 @@ def _miniature(config: Mapping) -> dict:
     if head.get("kind") in ("prototypes", "joint"):
         head["seconds"] = 0.05
     net = {"name": "densenet121", "growth": 4} if config["net"] == "densenet121" else config["net"]
+    name = net if isinstance(net, str) else net["name"]
+    net = {"name": name, "filters": 4} if name.startswith("cnn") else net
     return {**config, "recipe": recipe, "head": head, "net": net}
 
 

@@ -20,6 +20,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 PATHS = sorted((notebooks.ROOT / "notebooks" / "reproduce").glob("*.ipynb"))
 TABLES = ["HPN-T1", "HPN-T2", "HPN-T3", "HPN-F4", "HPN-F5", "HPN-F6", "HPN-T4"]
+TABLES += ["MHE-T1", "MHE-T2", "MHE-T3", "MHE-T4", "MHE-F3", "MHE-T5"]
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +106,27 @@ def test_what_keeps_a_table_from_being_run_is_said(empty):
     assert "7 rows would need a GPU; " in ledger.judge("HPN-T1").reason
     assert "Tiny ImageNet and the GoogleNews word vectors" in ledger.judge("HPN-T1").reason
     assert ledger.judge("HPN-F6").reason == "no record yet"
+
+
+def test_the_penalty_of_a_configuration_is_the_energy_of_net_and_head():
+    """By a second way: each layer's energy, weighed and summed; the classifier is the head's, or the net's own."""
+    import torch
+
+    from hpn_lite import energy, heads, nets, training
+
+    z = y = None
+    row = next(r for r in EXPERIMENTS["MHE-T4"].rows if r.name == "half-space MHE, both")
+    net, head = nets.cnn(3, 256, filters=4), heads.SoftmaxHead(10, 256)
+    inside = [m.weight.flatten(1) for m in net if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
+    wanted = sum(energy.riesz(w, 2, half_space=True) for w in inside) + 10 * energy.riesz(head.linear.weight, 2)
+    torch.testing.assert_close(training.penalty_of(row.config, head)(net, z, y), wanted)
+    alone = {"penalty": {"output": {"weight": 2.0}}}
+    whole, plain = nets.digits(10), heads.SoftmaxHead(10)
+    last = [m for m in whole if isinstance(m, torch.nn.Linear)][-1].weight
+    torch.testing.assert_close(training.penalty_of(alone, plain)(whole, z, y), 2 * energy.riesz(last, 2))
+    assert training.penalty_of({}, head) is None
+    with pytest.raises(ValueError, match="half_space"):
+        training.penalty_of({"penalty": {"output": {"half_space": True}}}, head)
 
 
 # ---- the ledger ----
