@@ -42,11 +42,15 @@ def six(width: int) -> nn.Sequential:
 
 
 class Classifier(heads.SoftmaxHead):
-    """Class vectors without bias, so that arrows say all; with the energy of their directions added to the loss."""
+    """Class vectors without bias, all of length 1 if `unit`; the energy of their directions is added to the loss."""
 
-    def __init__(self, classes: int, width: int, weight: float = 0.0, s: float = EXPONENT):
+    def __init__(self, classes: int, width: int, weight: float = 0.0, s: float = EXPONENT, unit: bool = False):
         super().__init__(classes, width)
-        self.linear, self.weight, self.s = nn.Linear(width, classes, bias=False), weight, s
+        self.linear, self.weight, self.s, self.unit = nn.Linear(width, classes, bias=False), weight, s, unit
+
+    def forward(self, z):
+        w = self.linear.weight
+        return z @ (nn.functional.normalize(w, dim=1) if self.unit else w).T
 
     def loss(self, z, y, reduction="mean"):
         value = super().loss(z, y, reduction)
@@ -62,10 +66,10 @@ def seen(net, images) -> torch.Tensor:
         return torch.cat([net(x) for x, _ in data.batches(images, 500)])
 
 
-def in_the_plane(parts, make, weight: float, recipe, seed: int, share: float = SHARE) -> dict:
+def in_the_plane(parts, make, unit: bool, weight: float, recipe, seed: int, share: float = SHARE) -> dict:
     """One net with outputs in the plane; a rare digit; the energy of the class vectors with a weight."""
     train, test = data.imbalanced(parts[0], {RARE: share}, seed=seed), parts[1]
-    net, head = nets.seeded(seed, make, 2), nets.seeded(seed + 1000, Classifier, 10, 2, weight)
+    net, head = nets.seeded(seed, make, 2), nets.seeded(seed + 1000, Classifier, 10, 2, weight, unit=unit)
     result = training.train(net, head, (train, test), recipe, seed=seed, evaluate_every=recipe.epochs)
     z, w = seen(net, test), head.linear.weight.detach()
     each = scores.class_accuracy(head.predict(z), test.y, 10)
@@ -73,6 +77,7 @@ def in_the_plane(parts, make, weight: float, recipe, seed: int, share: float = S
     angle = (unit @ unit.T).fill_diagonal_(-1).max(1).values.clamp(-1, 1).arccos().rad2deg()
     row = {
         "share": share,
+        "unit": unit,
         "weight": weight,
         "seed": seed,
         "accuracy": round(result.final["accuracy"], 5),
@@ -96,8 +101,8 @@ PLANE = training.Recipe(epochs=30, batch=64, lr=0.05, weight_decay=5e-4, milesto
 MNIST = training.Recipe(epochs=3, batch=128, lr=0.05, weight_decay=5e-4, milestones=(2,))
 
 
-def one_plane(share: float, weight: float, seed: int) -> dict:
-    return in_the_plane(data.digits(seed), functools.partial(nets.digits, filters=8), weight, PLANE, seed, share)
+def one_plane(share: float, unit: bool, weight: float, seed: int) -> dict:
+    return in_the_plane(data.digits(seed), functools.partial(nets.digits, filters=8), unit, weight, PLANE, seed, share)
 
 
 @functools.cache
@@ -105,8 +110,8 @@ def _mnist():
     return data.mnist()
 
 
-def one_mnist(weight: float, seed: int) -> dict:
-    return in_the_plane(_mnist(), six, weight, MNIST, seed)
+def one_mnist(unit: bool, weight: float, seed: int) -> dict:
+    return in_the_plane(_mnist(), six, unit, weight, MNIST, seed)
 
 
 # ---- imbalance -----------------------------------------------------------------------------------------------------
@@ -212,16 +217,18 @@ def recipe(r) -> dict:
 BENCHMARKS = {
     "plane": {
         "run": one_plane,
-        "keys": ("share", "weight", "seed"),
+        "keys": ("share", "unit", "weight", "seed"),
         "seeds": 5,
-        "plan": lambda seeds: [(p, w, s) for s in range(seeds) for p in (0.02, 0.1, 1.0) for w in (0.0, 1.0)],
+        "plan": lambda seeds: [
+            (p, u, w, s) for s in range(seeds) for p in (0.02, 0.1, 1.0) for u in (False, True) for w in (0.0, 1.0)
+        ],
         "settings": {"net": "digits, 8 filters, 2 outputs", "rare": RARE, "s": EXPONENT, **recipe(PLANE)},
     },
     "mnist": {
         "run": one_mnist,
-        "keys": ("weight", "seed"),
+        "keys": ("unit", "weight", "seed"),
         "seeds": 3,
-        "plan": lambda seeds: [(w, s) for s in range(seeds) for w in (0.0, 1.0)],
+        "plan": lambda seeds: [(u, w, s) for s in range(seeds) for u in (False, True) for w in (0.0, 1.0)],
         "settings": {
             "net": "six convolutions of 8, 8, 16, 16, 32, 32 filters, 2 outputs",
             "rare": RARE,
@@ -265,6 +272,7 @@ def main() -> None:
     parser.add_argument("what", choices=BENCHMARKS)
     parser.add_argument("record", type=Path)
     parser.add_argument("--seeds", type=int)
+    parser.add_argument("--only", default="", help="runs whose settings, written with commas, begin so")
     options = parser.parse_args()
     torch.set_num_threads(1)
     chosen = BENCHMARKS[options.what]
@@ -275,7 +283,7 @@ def main() -> None:
     sums = [[part.checksum for part in parts] for parts in sets]
     provenance = records.provenance()
     for job in chosen["plan"](seeds):
-        if job in done:
+        if job in done or not ",".join(map(str, job)).startswith(options.only):
             continue
         rows.append(chosen["run"](*job))
         print(*job, {k: v for k, v in rows[-1].items() if isinstance(v, float)}, flush=True)
