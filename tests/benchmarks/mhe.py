@@ -6,10 +6,9 @@ Groups:
 - `step`: seconds of a whole training step (forward, loss, backward, SGD) with batches of 128 random images of 32x32,
   and of the penalty alone (forward and backward), for CNN-9 and ResNet-32 with 100 classes; they take turns, and the
   share is that of the medians.
-- `ways`: time and memory of the mean energy (s = 2), forward and backward, of N neurons of D inputs by energy.riesz, by
-  torch.pdist and by broadcasted differences, each after a tiny call. Memory is
-  the growth of the largest resident size over the first call (Linux). What would hold more than 6 GiB is skipped and
-  named, and so is what takes more than 10^9 steps one after the other. Times are processor seconds, medians.
+- `ways`: time of the mean energy (s = 2), forward and backward, of N neurons of D inputs by energy.riesz, by
+  torch.pdist and by broadcasted differences. What would hold more than 6 GiB is skipped and named, and so is what takes
+  more than 10^9 steps one after the other. Times are processor seconds, medians.
 """
 
 import argparse
@@ -50,11 +49,6 @@ def need(way: str, n: int, d: int) -> float:
                 "broadcast": 3 * n * n * d}[way]  # fmt: skip
 
 
-def resident(name: str) -> int:
-    """KiB of this process: now (VmRSS) or at most (VmHWM)."""
-    return int(Path("/proc/self/status").read_text().split(name + ":")[1].split()[0])
-
-
 def once(function, w) -> float:
     began = time.process_time()
     w.grad = None
@@ -63,16 +57,13 @@ def once(function, w) -> float:
 
 
 def measure(way: str, n: int, d: int, seconds: float) -> dict:
-    """The first call's memory, then the times of some more."""
+    """Times of some calls after a first one."""
     once(WAYS[way], torch.randn(8, 8, requires_grad=True))
     w = torch.randn(n, d, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    Path("/proc/self/clear_refs").write_text("5")  # the largest size starts again from the present one
-    before = resident("VmRSS")
     first = once(WAYS[way], w)
-    memory = resident("VmHWM") - before
     repeats = max(1, min(30, int(seconds / max(first, 1e-4))))
     times = [once(WAYS[way], w) for _ in range(repeats)]
-    return {"seconds": statistics.median(times), "mebibytes": round(memory / 1024, 1), "repeats": repeats}
+    return {"seconds": statistics.median(times), "repeats": repeats}
 
 
 def ways(options) -> list[dict]:
@@ -89,7 +80,6 @@ def ways(options) -> list[dict]:
                 continue
             runs = [measure(way, n, d, options.seconds) for _ in range(options.rounds)]
             row["milliseconds"] = round(1000 * statistics.median(r["seconds"] for r in runs), 3)
-            row["mebibytes"] = statistics.median(r["mebibytes"] for r in runs)
             rows.append(row)
             print(row, flush=True)
     return rows
