@@ -80,7 +80,7 @@ def test_strengths_and_forms_by_keyboard(page):
     assert slider.get_attribute("aria-valuetext") == "λ = 10"
     slider.press("ArrowRight")
     check(page, "MHE", 2)  # there is no further
-    page.get_by_label("Penalty").select_option("1")
+    page.get_by_role("combobox", name="Penalty").select_option("1")
     check(page, "half-space", 2)
     slider.press("Home")
     assert check(page, "half-space", 0).startswith("no penalty")
