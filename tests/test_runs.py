@@ -493,7 +493,8 @@ def test_the_shell_runs_and_counts(toy, tables, capsys, tmp_path):
 
 
 def test_the_tables_are_complete():
-    assert list(EXPERIMENTS) == ["HPN-E5", "HPN-T1", "HPN-T2", "HPN-T3", "HPN-F4", "HPN-F5", "HPN-F6", "HPN-T4"]
+    hpn = ["HPN-E5", "HPN-T1", "HPN-T2", "HPN-T3", "HPN-F4", "HPN-F5", "HPN-F6", "HPN-T4"]
+    assert list(EXPERIMENTS) == [*hpn, "MHE-T1", "MHE-T2", "MHE-T3", "MHE-T4", "MHE-F3", "MHE-T5"]
     assert {name: len(e.rows) for name, e in EXPERIMENTS.items()} == {
         "HPN-E5": 22,
         "HPN-T1": 14,
@@ -503,6 +504,12 @@ def test_the_tables_are_complete():
         "HPN-F5": 10,
         "HPN-F6": 2,
         "HPN-T4": 5,
+        "MHE-T1": 26,  # two data sets of four forms with three exponents, and a baseline each
+        "MHE-T2": 15,
+        "MHE-T3": 9,
+        "MHE-T4": 11,
+        "MHE-F3": 16,
+        "MHE-T5": 6,
     }
     assert all(name == e.name for name, e in EXPERIMENTS.items())
 
