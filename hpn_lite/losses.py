@@ -188,6 +188,14 @@ def _cosine(z: Tensor, p: Tensor) -> Tensor:
 # --- classification ------------------------------------------------------------------------------------------------
 
 
+def _check_classes(z: Tensor, prototypes: Tensor, labels: Tensor, check: bool | None) -> Tensor:
+    """Refuse outputs, prototypes and labels that do not fit; the labels as int64."""
+    if _look(check, prototypes):
+        check_prototypes(prototypes)
+    check_outputs(z, prototypes.shape[-1], check=check)
+    return check_labels(labels, len(prototypes), size=len(z), check=check)
+
+
 def squared_cosine(
     z: Tensor,
     prototypes: Tensor,
@@ -216,10 +224,7 @@ def squared_cosine(
         TypeError, ValueError: see check_outputs, check_labels, check_prototypes.
     Source: HPN-E1.
     """
-    if _look(check, prototypes):
-        check_prototypes(prototypes)
-    check_outputs(z, prototypes.shape[-1], check=check)
-    labels = check_labels(labels, len(prototypes), size=len(z), check=check)
+    labels = _check_classes(z, prototypes, labels, check)
     c = _cosine(z, prototypes[labels])  # (B, D), (B, D) -> (B,)
     return reduce((1 - c).square(), reduction, None if weight is None else weight[labels])
 
@@ -244,10 +249,7 @@ def squared_cosine_gradient(
     """
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f'reduction must be "mean", "sum" or "none", got {reduction!r}')
-    if _look(check, prototypes):
-        check_prototypes(prototypes)
-    check_outputs(z, prototypes.shape[-1], check=check)
-    p = prototypes[check_labels(labels, len(prototypes), size=len(z), check=check)]  # (K, D) -> (B, D)
+    p = prototypes[_check_classes(z, prototypes, labels, check)]  # (K, D) -> (B, D)
     z = z.to(torch.promote_types(z.dtype, p.dtype))
     length = torch.linalg.vector_norm(z, dim=1, keepdim=True)  # (B, 1)
     length = torch.where(length == 0, 1, length)  # a zero output: cosine 0, and straight towards p

@@ -18,6 +18,8 @@ import math
 import torch
 from torch import Tensor
 
+from .records import student_quantile
+
 INK, PAPER, LINE, MUTED = "#1b1f24", "#fdfcf9", "#d8d4c8", "#57606a"
 BLUE, ORANGE, GREEN, VERMILION = "#0072b2", "#e69f00", "#009e73", "#d55e00"
 PURPLE, SKY, YELLOW = "#cc79a7", "#56b4e9", "#f0e442"
@@ -239,7 +241,7 @@ def mean_ci(values: Tensor | list[float], level: float = 0.95) -> tuple[float, f
         (mean, half width): report mean ± half width, draw it with `ax.errorbar(x, mean, half_width)`.
     Raises:
         ValueError: if there are fewer than 2 values, or level is not between 0 and 1.
-    Source: Student 1908; the quantile from Abramowitz and Stegun 26.7.3 and 26.7.4, exact for whole degrees of freedom.
+    Source: Student 1908.
     """
     values = torch.as_tensor(values, dtype=torch.float64).flatten()
     if len(values) < 2:
@@ -248,25 +250,6 @@ def mean_ci(values: Tensor | list[float], level: float = 0.95) -> tuple[float, f
         raise ValueError(f"level must be between 0 and 1, got {level}")
     half = student_quantile(level, len(values) - 1) * values.std().item() / math.sqrt(len(values))
     return values.mean().item(), half
-
-
-def student_quantile(level: float, freedom: int) -> float:
-    """t such that a Student variable with `freedom` degrees lies in [-t, t] with probability `level`."""
-    low, high = 0.0, math.pi / 2  # bisect theta = atan(t / sqrt(freedom))
-    for _ in range(60):
-        theta = (low + high) / 2
-        low, high = (theta, high) if _student_inside(theta, freedom) < level else (low, theta)
-    return math.sqrt(freedom) * math.tan((low + high) / 2)
-
-
-def _student_inside(theta: float, freedom: int) -> float:
-    sine, cosine = math.sin(theta), math.cos(theta)
-    odd = freedom % 2
-    term, total = (cosine, 0.0) if odd else (1.0, 0.0)
-    for k in range(1 + odd, freedom, 2):  # odd: cos + 2/3 cos^3 + ...; even: 1 + 1/2 cos^2 + (1*3)/(2*4) cos^4 + ...
-        total += term
-        term *= cosine**2 * k / (k + 1)
-    return 2 / math.pi * (theta + sine * total) if odd else sine * total
 
 
 def beside(lines: list, *, label: str = "", ax=None):

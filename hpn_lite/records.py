@@ -33,8 +33,6 @@ import torch
 from . import __version__
 
 FORMAT = 1  # of the records; a reader refuses any other
-# Student's t at 95% for 2, 3, ... runs (two sides); beyond, an expansion is off by less than 0.003.
-STUDENT = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622)
 
 
 class RecordError(ValueError):
@@ -392,13 +390,27 @@ def summarise(values: list[float]) -> Summary:
     mean = math.fsum(values) / n if n else math.nan
     half = math.nan
     if n > 1:
-        half = student(n) * math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1) / n)
+        half = student_quantile(0.95, n - 1) * math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1) / n)
     return Summary(n, 0, mean, half)
 
 
-def student(runs: int) -> float:
-    """The factor of Student's two-sided 95% interval for the mean of so many runs (at least 2)."""
-    if runs - 2 < len(STUDENT):
-        return STUDENT[runs - 2]
-    z, f = 1.959964, runs - 1  # Cornish and Fisher's expansion (Abramowitz and Stegun 26.7.5)
-    return z + (z**3 + z) / (4 * f) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * f**2)
+def student_quantile(level: float, freedom: int) -> float:
+    """t such that a Student variable with `freedom` degrees lies in [-t, t] with probability `level`.
+
+    Source: Abramowitz and Stegun 26.7.3 and 26.7.4, exact for whole degrees of freedom.
+    """
+    low, high = 0.0, math.pi / 2  # bisect theta = atan(t / sqrt(freedom))
+    for _ in range(60):
+        theta = (low + high) / 2
+        low, high = (theta, high) if _student_inside(theta, freedom) < level else (low, theta)
+    return math.sqrt(freedom) * math.tan((low + high) / 2)
+
+
+def _student_inside(theta: float, freedom: int) -> float:
+    sine, cosine = math.sin(theta), math.cos(theta)
+    odd = freedom % 2
+    term, total = (cosine, 0.0) if odd else (1.0, 0.0)
+    for k in range(1 + odd, freedom, 2):  # odd: cos + 2/3 cos^3 + ...; even: 1 + 1/2 cos^2 + (1*3)/(2*4) cos^4 + ...
+        total += term
+        term *= cosine**2 * k / (k + 1)
+    return 2 / math.pi * (theta + sine * total) if odd else sine * total

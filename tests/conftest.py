@@ -131,3 +131,20 @@ def bare(browser):
     for context in contexts:
         context.close()
     assert not errors
+
+
+@pytest.fixture(scope="module")
+def maths(browser, request):
+    """Evaluates JavaScript with `m`, the module sphere.js, `t`, that of the test's LAB, and `a`, the argument."""
+    from hpn_lite import labs
+
+    page = browser.new_page()
+    page.evaluate(
+        """async (texts) => {
+            const module = (text) => import(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })));
+            [window.m, window.t] = await Promise.all(texts.map(module));
+        }""",
+        [(labs.JS / name).read_text() for name in ("sphere.js", f"{request.module.LAB}.js")],
+    )
+    yield lambda expression, argument=None: page.evaluate(f"(a) => {expression}", argument)
+    page.close()

@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from lab_page import state
 
 from hpn_lite import evolution, labs, reference
 
@@ -13,10 +14,6 @@ WORDS = (
     rf"Generation (\d+), (\d+) points, seed (\d+)\. Record {NUMBER} degrees, best known {NUMBER}\. "
     rf"Fitness alive: best {NUMBER}, mean {NUMBER}\. Rows of (\d+) of the 100 first sets are left\."
 )
-
-
-def state(page) -> dict:
-    return page.evaluate("document.querySelector('.hpn-lab').hpn.state()")
 
 
 def check(page, generation: int, n: int) -> dict:

@@ -2,12 +2,11 @@
 
 import re
 
+import lab_page
 import pytest
 import torch
 
 from hpn_lite import energy, labs, mhe, sphere
-
-STATE = "document.querySelector('.hpn-lab').hpn.state()"
 
 
 @pytest.mark.parametrize(
@@ -28,7 +27,7 @@ def check(page, words):
     page.wait_for_function(
         "(t) => document.querySelector('[role=status]').textContent.includes(t)", arg=words, timeout=20_000
     )
-    said, state = page.get_by_role("status").inner_text(), page.evaluate(STATE)
+    said, state = page.get_by_role("status").inner_text(), lab_page.state(page)
     w = torch.tensor(state["points"], dtype=torch.float64)
     angles = sphere.angle(w[:, None], w[None])[~torch.eye(len(w), dtype=torch.bool)].rad2deg()
     numbers = {
@@ -73,9 +72,9 @@ def test_neurons_are_moved_by_arrows_and_added(page):
     check(page, "6 neurons, s = 1, driven by energy, paused")
     ball = page.locator("canvas").first
     ball.press("n")
-    before = page.evaluate(STATE)["points"]
+    before = lab_page.state(page)["points"]
     ball.press("ArrowLeft")
-    after = page.evaluate(STATE)["points"]
+    after = lab_page.state(page)["points"]
     assert before[0] != after[0] and before[1:] == after[1:]
     page.get_by_role("slider", name="Neurons").press("ArrowRight")
     assert check(page, "7 neurons")["points"][:6] == after

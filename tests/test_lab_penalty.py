@@ -2,11 +2,10 @@
 
 import re
 
+import lab_page
 import pytest
 
 from hpn_lite import labs
-
-STATE = "document.querySelector('.hpn-lab').hpn.state()"
 
 
 def row(weight, error, change, spread=1.0):
@@ -53,7 +52,7 @@ def page(bare):
 def check(page, form, at):
     """The state is the row that was given; status and table say its numbers. Returns the status."""
     given = forms()[form][at]
-    state = page.evaluate(STATE)
+    state = lab_page.state(page)
     assert (state["form"], state["at"]) == (form, at)
     for name, value in given.items():
         assert state[name] == pytest.approx(value), name

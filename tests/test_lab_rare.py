@@ -2,12 +2,11 @@
 
 import re
 
+import lab_page
 import pytest
 import torch
 
 from hpn_lite import energy, labs, sphere
-
-STATE = "document.querySelector('.hpn-lab').hpn.state()"
 
 
 @pytest.mark.parametrize(
@@ -38,7 +37,7 @@ def check(page, words):
     page.wait_for_function(
         "(t) => document.querySelector('[role=status]').textContent.includes(t)", arg=words, timeout=20_000
     )
-    said, state = page.get_by_role("status").inner_text(), page.evaluate(STATE)
+    said, state = page.get_by_role("status").inner_text(), lab_page.state(page)
     net = tensors(state)
     x, y = (torch.tensor(state["testing"][name]) for name in ("x", "y"))
     z = outputs(net, x.double())
@@ -67,14 +66,14 @@ def test_numbers_and_controls_by_keyboard(bare):
     full = check(page, "Class 0 has 40 of 40 examples")
     assert full["rare"] > 0.8
     page.get_by_role("button", name="Another start").press("Enter")
-    page.wait_for_function(f"{STATE}.seed === 2")
-    assert page.evaluate(STATE)["net"] != full["net"]
+    page.wait_for_function("document.querySelector('.hpn-lab').hpn.state().seed === 2")
+    assert lab_page.state(page)["net"] != full["net"]
 
 
 @pytest.mark.parametrize("weight", [0, 0.5])
 def test_a_step_is_gradient_descent(bare, weight):
     """After one step the net is the start minus rate times torch's gradient; after two, momentum counts."""
-    states = [bare(labs.rare(20, weight, seed=3, steps=n)).evaluate(STATE) for n in (1, 2, 3)]
+    states = [lab_page.state(bare(labs.rare(20, weight, seed=3, steps=n))) for n in (1, 2, 3)]
     nets = [tensors(s) for s in states]
     gradients = []
     for state, net in zip(states[:2], nets[:2], strict=True):

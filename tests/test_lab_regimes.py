@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from lab_page import state
 
 from hpn_lite import codes, energy, labs, points, reference, sphere
 
@@ -71,10 +72,6 @@ def test_what_is_not_on_the_map_is_refused(k, d, word):
 @pytest.fixture
 def page(bare):
     return bare(labs.regimes(k=100, d=25))
-
-
-def state(page):
-    return page.evaluate("document.querySelector('.hpn-lab').hpn.state()")
 
 
 def says(page, k, d):

@@ -1,29 +1,14 @@
 """The lab of regression on the sphere: its loss and gradient against hpn_lite, and every control by keyboard."""
 
-import re
-
 import pytest
 import torch
+from lab_page import says, state, tab_to
 
 from hpn_lite import labs, losses, sphere
 
+LAB = "regression"
 NUMBER = r"(-?[\d.]+)"
 POLE = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64)
-
-
-@pytest.fixture(scope="module")
-def maths(browser):
-    """Evaluates JavaScript with `m`, the module sphere.js, `t`, regression.js, and `a`, the argument."""
-    page = browser.new_page()
-    page.evaluate(
-        """async (texts) => {
-            const module = (text) => import(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })));
-            [window.m, window.t] = await Promise.all(texts.map(module));
-        }""",
-        [(labs.JS / name).read_text() for name in ("sphere.js", "regression.js")],
-    )
-    yield lambda expression, argument=None: page.evaluate(f"(a) => {expression}", argument)
-    page.close()
 
 
 def loss_and_gradient(z, r):
@@ -31,26 +16,6 @@ def loss_and_gradient(z, r):
     loss = losses.squared_difference(z, torch.tensor([r], dtype=torch.float64), POLE, reduction="sum")
     loss.backward()
     return loss.item(), z.grad[0]
-
-
-def state(page):
-    return page.evaluate("document.querySelector('.hpn-lab').hpn.state()")
-
-
-def says(page, pattern):
-    page.wait_for_function(
-        "(p) => new RegExp(p).test(document.querySelector('.hpn-lab [role=status]').textContent)", arg=pattern
-    )
-    return re.search(pattern, page.get_by_role("status").inner_text())
-
-
-def tab_to(page, role, name):
-    target = page.get_by_role(role, name=name)
-    for _ in range(20):
-        if target.evaluate("(node) => node === document.activeElement"):
-            return
-        page.keyboard.press("Tab")
-    pytest.fail(f"no {role} called {name!r} can be reached with Tab")
 
 
 def compared(page):

@@ -1,34 +1,20 @@
 """The lab of words on a circle: its mathematics against hpn_lite, then every control by keyboard on a bare page."""
 
 import math
-import re
 
 import pytest
 import torch
+from lab_page import says, state, tab_to
 
 from hpn_lite import energy, fused, labs, points, semantics, sphere
 
+LAB = "semantics"
 NAMES = "one four seven dog cat pig fish apple orange mango".split()
 
 
 @pytest.fixture(scope="module")
 def w():
     return semantics.word_vectors(NAMES, semantics.find_vectors("bundled").vectors)
-
-
-@pytest.fixture(scope="module")
-def maths(browser):
-    """Evaluates an expression of JavaScript with `m` (sphere.js), `t` (semantics.js) and `a`, the argument."""
-    page = browser.new_page()
-    page.evaluate(
-        """async (texts) => {
-            const module = (text) => import(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })));
-            [window.m, window.t] = await Promise.all(texts.map(module));
-        }""",
-        [(labs.JS / name).read_text() for name in ("sphere.js", "semantics.js")],
-    )
-    yield lambda expression, argument=None: page.evaluate(f"(a) => {expression}", argument)
-    page.close()
 
 
 def close(ours, theirs):
@@ -70,28 +56,8 @@ def test_swaps_end_where_no_swap_helps(maths, w):
 
 
 # ---------------------------------------------------------------- on a page
-def state(page):
-    return page.evaluate("document.querySelector('.hpn-lab').hpn.state()")
-
-
-def says(page, pattern):
-    page.wait_for_function(
-        "(p) => new RegExp(p).test(document.querySelector('.hpn-lab [role=status]').textContent)", arg=pattern
-    )
-    return re.search(pattern, page.get_by_role("status").inner_text())
-
-
 def settled(page):
     page.wait_for_function("document.querySelector('.hpn-lab').hpn.state().settled")
-
-
-def tab_to(page, role, name):
-    target = page.get_by_role(role, name=name, exact=True)
-    for _ in range(20):
-        if target.evaluate("(node) => node === document.activeElement"):
-            return
-        page.keyboard.press("Tab")
-    pytest.fail(f"no {role} called {name!r} can be reached with Tab")
 
 
 def compared(page, w):

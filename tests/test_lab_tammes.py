@@ -5,45 +5,12 @@ import re
 
 import pytest
 import torch
+from lab_page import says, state, tab_to
 
 from hpn_lite import energy, labs, plots, points, reference, sphere
 
+LAB = "tammes"
 NUMBER = r"([\d.]+)"
-
-
-@pytest.fixture(scope="module")
-def maths(browser):
-    """Evaluates an expression of JavaScript with `m`, the module sphere.js, `t`, tammes.js, and `a`, the argument."""
-    page = browser.new_page()
-    page.evaluate(
-        """async (texts) => {
-            const module = (text) => import(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })));
-            [window.m, window.t] = await Promise.all(texts.map(module));
-        }""",
-        [(labs.JS / name).read_text() for name in ("sphere.js", "tammes.js")],
-    )
-    yield lambda expression, argument=None: page.evaluate(f"(a) => {expression}", argument)
-    page.close()
-
-
-def state(page):
-    return page.evaluate("document.querySelector('.hpn-lab').hpn.state()")
-
-
-def says(page, pattern):
-    page.wait_for_function(
-        "(p) => new RegExp(p).test(document.querySelector('.hpn-lab [role=status]').textContent)", arg=pattern
-    )
-    return re.search(pattern, page.get_by_role("status").inner_text())
-
-
-def tab_to(page, role, name):
-    target = page.get_by_role(role, name=name)
-    for _ in range(20):
-        if target.evaluate("(node) => node === document.activeElement"):
-            return
-        page.keyboard.press("Tab")
-    pytest.fail(f"no {role} called {name!r} can be reached with Tab")
 
 
 def compared(page):

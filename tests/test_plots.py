@@ -9,7 +9,7 @@ import types
 import pytest
 import torch
 
-from hpn_lite import plots, points, sphere
+from hpn_lite import plots, points, records, sphere
 
 pytest.importorskip("matplotlib").use("agg")
 import matplotlib as mpl  # noqa: E402
@@ -29,7 +29,7 @@ def no_figures_left():
      (0.95, 120, 1.979930), (0.99, 5, 4.032143), (0.90, 10, 1.812461), (0.5, 1, 1.0)],
 )  # fmt: skip
 def test_student_quantiles(level, freedom, t):
-    assert plots.student_quantile(level, freedom) == pytest.approx(t, abs=6e-7)
+    assert records.student_quantile(level, freedom) == pytest.approx(t, abs=6e-7)
 
 
 def test_mean_ci_holds_its_promise():

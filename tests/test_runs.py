@@ -301,16 +301,11 @@ def test_summary_is_students(toy):
     mean, half = plots.mean_ci([100 * r.final["accuracy"] for r in several])
     found = runs.summary(several, "accuracy", 100)
     assert (found.runs, found.diverged) == (4, 0)
-    assert found.mean == pytest.approx(mean) and found.half == pytest.approx(half, rel=1e-4)
+    assert found.mean == pytest.approx(mean) and found.half == pytest.approx(half, rel=1e-12)
     assert str(found) == f"{mean:.1f} ± {half:.1f}"
     one = runs.summary(several[:1], "accuracy")
     assert math.isnan(one.half) and str(one) == "0.3"
     assert str(runs.summary([], "accuracy")) == ""
-
-
-@pytest.mark.parametrize("n", [2, 3, 5, 10, 11, 12, 20, 100])
-def test_the_factor_of_the_interval(n):
-    assert records.student(n) == pytest.approx(plots.student_quantile(0.95, n - 1), abs=3e-3)
 
 
 def test_a_summary_mixes_nothing(toy):

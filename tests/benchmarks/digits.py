@@ -13,19 +13,15 @@ settings and seed, the data's checksum, software, hardware and date. Use OMP_NUM
 """
 
 import argparse
-import datetime
 import functools
 import itertools
 import json
-import os
-import platform
 import time
 from pathlib import Path
 
 import torch
 
-import hpn_lite
-from hpn_lite import data, heads, nets, points, sphere, training
+from hpn_lite import data, heads, nets, points, records, sphere, training
 
 RECIPE = {"epochs": 30, "batch": 64, "optimiser": "adam", "lr": 0.005, "cosine": True}
 LARGE_STEPS = {"epochs": 20, "batch": 64, "optimiser": "sgd", "lr": 0.3, "cosine": True}
@@ -151,18 +147,7 @@ def main() -> None:
             "round_trip": round_trip(sets[0]),
         },
         "data": {"name": "digits", "train": len(sets[0]), "test": len(sets[1]), "checksum": sets[0].checksum},
-        "software": {
-            "hpn_lite": hpn_lite.__version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
-        "hardware": {
-            "machine": platform.machine(),
-            "processor": platform.processor() or "unknown",
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-        },
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "provenance": records.provenance(),
     }
     known = [
         {k: v for k, v in r.items() if k not in ("found", "accuracy", "diverged", "seconds")} for r in record["runs"]

@@ -10,11 +10,9 @@ Run with OMP_NUM_THREADS=1 for one core.
 """
 
 import argparse
-import datetime
 import functools
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -23,8 +21,7 @@ from pathlib import Path
 
 import torch
 
-import hpn_lite
-from hpn_lite import descent, energy, fused, sphere
+from hpn_lite import descent, energy, fused, records, sphere
 
 STEPS = 1  # of the placement; each costs one energy of 100,000 points with its gradient
 
@@ -93,9 +90,7 @@ def main() -> None:
         print(json.dumps(measure(options.parts[0])))
         return
     record = {
-        "software": {"hpn_lite": hpn_lite.__version__, "torch": torch.__version__, "python": platform.python_version()},
-        "hardware": {"machine": platform.machine(), "cores": os.cpu_count(), "threads": torch.get_num_threads()},
-        "date": datetime.date.today().isoformat(),
+        "provenance": records.provenance(),
         "large": [],
     }
     if options.record.exists():  # parts measured earlier stay

@@ -14,19 +14,16 @@ every row. Run with OMP_NUM_THREADS=1 for one core.
 """
 
 import argparse
-import datetime
 import json
 import math
 import os
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-import hpn_lite
-from hpn_lite import energy, fused, points, reference, sphere
+from hpn_lite import energy, fused, points, records, reference, sphere
 
 # classes, dimensions, as published with HPN, required, reached before (None: not given), seconds
 CELLS = [
@@ -151,23 +148,12 @@ def main() -> None:
         parser.error(f"{options.record.parent} is not a folder: make it first")
     record = {
         "settings": {name: value for name, value in vars(options).items() if name != "record"},
-        "software": {"hpn_lite": hpn_lite.__version__, "torch": torch.__version__, "python": platform.python_version()},
-        "hardware": {"machine": platform.machine(), "processor": _processor(), "cores": os.cpu_count(),
-                     "threads": torch.get_num_threads()},
-        "date": datetime.date.today().isoformat(),
+        "provenance": records.provenance(),
     }  # fmt: skip
     save = lambda: options.record.write_text(json.dumps(record, indent=1) + "\n")  # noqa: E731
     for group in options.groups:
         record[group] = []
         globals()[group](options, record[group], save)  # saves after every row: an interruption loses one
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 if __name__ == "__main__":

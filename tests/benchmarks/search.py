@@ -13,18 +13,13 @@ seed, and timed. The record holds every run with its seed and its histories; it 
 """
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import time
 import warnings
 from pathlib import Path
 
-import torch
-
-import hpn_lite
-from hpn_lite import points, reference, sphere
+from hpn_lite import points, records, reference, sphere
 
 CELLS = {(10, 3): 5, (20, 3): 5, (100, 10): 1}  # classes, dimension: seeds of the published size
 SEEDS = 5  # of everything else
@@ -106,10 +101,7 @@ def main() -> None:
             "small": {**SIZES["small"], **sizes},
             "gradient": {"steps": 10_000, "lr": 0.1},
         },
-        "software": {"hpn_lite": hpn_lite.__version__, "torch": torch.__version__, "python": platform.python_version()},
-        "hardware": {"machine": platform.machine(), "processor": _processor(), "cores": os.cpu_count(),
-                     "threads": torch.get_num_threads()},
-        "date": datetime.date.today().isoformat(),
+        "provenance": records.provenance(),
         "bounds": [],
         "runs": [],
     }  # fmt: skip
@@ -139,14 +131,6 @@ def _text(record: dict) -> str:
     runs = ",\n".join("  " + json.dumps(row) for row in record["runs"])
     head = json.dumps({name: value for name, value in record.items() if name != "runs"}, indent=1)
     return f'{head[:-2]},\n "runs": [\n{runs}\n ]\n}}\n'
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 if __name__ == "__main__":

@@ -11,18 +11,14 @@ of the file of vectors. Run with OMP_NUM_THREADS=1 for one core.
 """
 
 import argparse
-import datetime
 import hashlib
 import json
-import os
-import platform
 import time
 from pathlib import Path
 
 import torch
 
-import hpn_lite
-from hpn_lite import fused, points, semantics, sphere
+from hpn_lite import fused, points, records, semantics, sphere
 
 WEIGHTS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
 LAMBDAS = [0.0, 10.0, 100.0, 1000.0]
@@ -105,9 +101,7 @@ def main() -> None:
             "own": measured(w, sphere.normalize(w)),
             "closest": closest(names, sphere.normalize(w)),
         },
-        "software": {"hpn_lite": hpn_lite.__version__, "torch": torch.__version__, "python": platform.python_version()},
-        "hardware": {"machine": platform.machine(), "cores": os.cpu_count(), "threads": torch.get_num_threads()},
-        "date": datetime.date.today().isoformat(),
+        "provenance": records.provenance(),
         "rows": [],
     }
     for dim in options.dims:
