@@ -291,7 +291,7 @@ def _over_pairs(
             for a in range(0, n - 1, rows)
         )
     if half_space:  # each point and its own opposite, at the squared chord 4
-        total = total + kernel(x.new_tensor(4.0)) * charge.square().sum(-1)
+        total = total + kernel(x.new_full((), 4.0)) * charge.square().sum(-1)
     if reduction == "sum":
         return total
     if half_space:
