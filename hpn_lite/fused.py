@@ -10,6 +10,7 @@ many points there are, where all cosines of 100,000 points would take 80 GB. On 
 which its caches like better.
 """
 
+import functools
 import math
 
 import torch
@@ -99,9 +100,9 @@ def penalty(x: Tensor, s: float, half_space: bool = False) -> Tensor:
         a scalar, in float32 at least.
     Source: MHE-E1, E2 (Liu et al. 2018); d|u-v|^-s = s |u-v|^(-s-2) v, freed of its part along u.
     """
-    if x.shape[1] <= 4 or x.device.type != "cpu" or torch.compiler.is_compiling():
+    if x.shape[1] <= 4 or not x.is_cpu or torch.compiler.is_compiling():
         return energy.riesz(x, s, half_space=half_space, check=False)
-    return _Penalty.apply(x.to(torch.promote_types(x.dtype, torch.float32)), s, half_space)
+    return _Penalty.apply(x.float() if x.itemsize < 4 else x, s, half_space)
 
 
 class _Penalty(torch.autograd.Function):
@@ -109,19 +110,21 @@ class _Penalty(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, s: float, half_space: bool) -> Tensor:
-        n, floor = len(x), energy._floor(x, s)
+        n, floor = len(x), _floor(x.dtype, s)
         unit, length = _directions(x)
-        rows, totals, gradient = min(n, max(1, CPU_BLOCK // n)), [], torch.empty_like(x)
+        rows, totals, parts = max(1, CPU_BLOCK // n), [], []
         for a in range(0, n, rows):
-            square = torch.rsub(unit[a : a + rows] @ unit.T, 2, alpha=2)  # (rows, N) squared distances
+            part = unit if rows >= n else unit[a : a + rows]
+            square = (part @ unit.T).mul_(-2).add_(2)  # (rows, N) squared distances
             other = 4 - square if half_space else None  # to the opposite neurons
             total, push = _pushes(square, s, floor, a)
             if half_space:
                 more, back = _pushes(other, s, floor, a)
                 total, push = total + more, push.sub_(back)
             totals.append(total)
-            torch.mm(push, unit, out=gradient[a : a + rows])
-        value = totals[0] if len(totals) == 1 else torch.stack(totals).sum()  # each pair twice
+            parts.append(push @ unit)
+        value = totals[0] if rows >= n else torch.stack(totals).sum()  # each pair twice
+        gradient = parts[0] if rows >= n else torch.cat(parts)
         gradient.addcmul_(unit, torch.linalg.vecdot(gradient, unit)[:, None], value=-1)  # across the neuron
         if half_space:  # and each neuron with its own opposite, at the squared distance 4
             value = value + n * (-math.log(4) / 2 if s == 0 else 4 ** (-s / 2))
@@ -138,6 +141,11 @@ class _Penalty(torch.autograd.Function):
             value = energy.riesz(x, s, half_space=half_space, check=False)
             (gradient,) = torch.autograd.grad(value, x, create_graph=True)
         return given * gradient, None, None
+
+
+@functools.cache
+def _floor(dtype: torch.dtype, s: float) -> float:
+    return energy._floor(torch.empty(0, dtype=dtype), s)
 
 
 def _directions(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -162,7 +170,10 @@ def _pushes(square: Tensor, s: float, floor: float, a: int) -> tuple[Tensor, Ten
     if s == 0:
         total, push = square.log().sum() / -2, square.reciprocal_()
         own.zero_()
+    elif s == 2:
+        push = square.reciprocal_()
+        total, push = push.sum(), push.square_()
     else:
-        push = square.reciprocal() if s == 2 else square ** (-s / 2)
+        push = square ** (-s / 2)
         total, push = push.sum(), push.div_(square)
     return total, push if near is None else push.masked_fill_(near, 0)
