@@ -102,7 +102,11 @@ def penalty(x: Tensor, s: float, half_space: bool = False) -> Tensor:
     """
     if x.shape[1] <= 4 or not x.is_cpu or torch.compiler.is_compiling():
         return energy.riesz(x, s, half_space=half_space, check=False)
-    return _Penalty.apply(x.float() if x.itemsize < 4 else x, s, half_space)
+    x = x.float() if x.itemsize < 4 else x
+    if torch.is_autocast_enabled("cpu"):
+        with torch.autocast("cpu", enabled=False):
+            return _Penalty.apply(x, s, half_space)
+    return _Penalty.apply(x, s, half_space)
 
 
 class _Penalty(torch.autograd.Function):
