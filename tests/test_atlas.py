@@ -20,7 +20,8 @@ IDENTIFIERS = {
     "HPN": ["E1", "E2", "E3", "E4", "E5", "E6", "E7", "joint", "A1", "A2", "S1", "T1", "T2", "T3", "T4",
             "F1", "F2", "F3", "F4", "F5", "F6"],
     "MHE": ["E1", "E2", "E3", "E4", "E5", "E6", "E7", "E8", "Theorem1", "Theorem2", "half", "batch", "raw",
-            "orthonormal", "S1", "T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9", "T10", "F1", "F2", "F3", "F4", "GAN"],
+            "orthonormal", "S1", "T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9", "T10", "F1",
+            "F2", "F3", "F4", "GAN"],
     "LPA": ["E10", "E11", "E12", "A1", "A2", "S1", "S2", "T9", "balanced", "ImageNet", "LT100", "LT10"],
 }  # fmt: skip
 READY = [e for e in atlas.entries() if not atlas.is_pending(e)]

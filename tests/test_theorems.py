@@ -288,8 +288,8 @@ def test_the_best_of_n_are_no_worse_than_the_average_of_fewer(seed, n, d):
 
 @pytest.mark.parametrize("s", [1, 3])
 def test_minimisers_become_even(s):
-    """MHE's Theorem 1: the share of points in a cap tends to its share of the area. Measured on 4,000 caps of each size,
-    the miss falls like N^(-3/4), the best order there is (Beck 1984), and stays far below that of random points."""
+    """MHE's Theorem 1: the share of points in a cap tends to its share of the area. On 4,000 caps of each size the
+    miss falls like N^(-3/4), the best order there is (Beck 1984), and stays far below that of random points."""
     centres, height = sphere.uniform(4000, 3, seed=9), torch.linspace(-0.95, 0.95, 39, dtype=torch.float64)
 
     def miss(x):

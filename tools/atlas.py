@@ -4,8 +4,8 @@
     python tools/atlas.py check      say what is missing, gone, pending or stale
 
 The YAML file holds what people decide: which section explains an equation, which function computes it, which test
-compares it. What a machine can know is looked up when the page is drawn: whether the heading, function, test, figure and
-notebook are there, and what the ledger says of a table.
+compares it. What a machine can know is looked up when the page is drawn: whether the heading, function, test, figure
+and notebook are there, and what the ledger says of a table.
 """
 
 from __future__ import annotations
@@ -206,20 +206,19 @@ def _sentence(text: str) -> str:
 
 
 def _definition(entry: dict, source: str) -> str:
-    name = entry.get("name", entry["id"])
-    lines = [f"[{name}]{{#atlas-{entry['id'].lower()}}} · {entry['what']}"]
+    word, reason = verdict(entry)
+    said = [_sentence(entry["what"]), f"**{_sentence(word)}**", reason and _sentence(reason)]
+    said += [f"*{_sentence(entry['note'])}*"] if "note" in entry else []
+    lines = [f"[{entry.get('name', entry['id'])}]{{#atlas-{entry['id'].lower()}}}", ": " + " ".join(filter(None, said))]
     if not entry.get("why") and not is_pending(entry):
         lines.append(f": {_places(entry)}")
         lines.append("  · code " + ", ".join(f"{{py:obj}}`{c} <hpn_lite.{c}>`" for c in entry["code"]))
-        tests = (t.split("::") for t in entry["tests"])
-        lines.append("  · tests " + ", ".join(f"[`{test}`]({source}/{file})" for file, test in tests))
+        tests = (t.split("::") for t in entry["tests"])  # their names are sentences, and shown as such
+        words = ((test.removeprefix("test_").replace("_", " "), file) for file, test in tests)
+        lines.append("  · tests " + ", ".join(f"[{said}]({source}/{file})" for said, file in words))
         if "notebook" in entry:
             title = headings(ROOT / "notebooks" / f"{entry['notebook']}.ipynb")[0]
             lines.append(f"  · notebook [{title}](../notebooks/{entry['notebook']}.ipynb)")
-    word, reason = verdict(entry)
-    lines.append(f": **{_sentence(word)}**" + f" {_sentence(reason)}" * bool(reason))
-    if "note" in entry:
-        lines.append(f": *{_sentence(entry['note'])}*")
     return "\n".join(lines)
 
 
@@ -266,9 +265,8 @@ def main(argv: list[str]) -> int:
         print(fault, file=sys.stderr)
     if argv:
         for entry in filter(is_pending, entries()):
-            print(
-                f"{entry['id']} is pending: {'; '.join(complaints(entry)) or 'nothing is missing, take it off the list'}"
-            )
+            lacks = "; ".join(complaints(entry)) or "nothing is missing, take it off the list"
+            print(f"{entry['id']} is pending: {lacks}")
     if found:
         print("book/atlas.yml names what is not there (above); the page was left as it was", file=sys.stderr)
         return 1
