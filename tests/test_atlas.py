@@ -43,7 +43,7 @@ def test_nothing_is_pending():
     """Fails while book/atlas.yml lists entries as pending, or the ledger judges a table that has no entry."""
     ids = [e["id"] for e in atlas.entries()]
     assert set(atlas.load()["pending"]) <= set(ids), "pending names an entry that there is not"
-    judged = {name for e in atlas.entries() for name in e.get("ledger", [e["id"]])}
+    judged = {name for e in atlas.entries() for name in (*e.get("ledger", [e["id"]]), *e.get("beside", ()))}
     assert set(EXPERIMENTS) <= judged, f"no entry for {sorted(set(EXPERIMENTS) - judged)}: give one a field ledger"
     lacks = [f"{e['id']}: {'; '.join(atlas.complaints(e)) or 'ready'}" for e in atlas.entries() if atlas.is_pending(e)]
     assert not lacks, "still pending in book/atlas.yml:\n" + "\n".join(lacks)
@@ -104,13 +104,14 @@ BAD = [
     ({k: v for k, v in TABLE.items() if k != "notebook"}, "needs its notebook"),
     ({**TABLE, "id": "HPN-T9"}, "needs a verdict of the ledger"),
     ({**TABLE, "ledger": ["HPN-T9"]}, "the ledger has no HPN-T9"),
+    ({**TABLE, "beside": ["HPN-T9-SMALL"]}, "the ledger has no HPN-T9-SMALL"),
     ({**GOOD, "kind": "figure", "id": "HPN-F1"}, "a figure needs"),
 ]
 
 
 def test_good_entries_have_no_complaint():
     assert atlas.complaints(GOOD) == [] == atlas.complaints(TABLE)
-    assert atlas.complaints({"id": "MHE-T9", "kind": "table", "what": "faces", "why": "no faces here"}) == []
+    assert atlas.complaints({"id": "MHE-T10", "kind": "table", "what": "faces", "why": "no faces here"}) == []
 
 
 @pytest.mark.parametrize(("entry", "message"), BAD, ids=[m for _, m in BAD])

@@ -27,7 +27,7 @@ from hpn_lite.experiments import EXPERIMENTS
 ROOT = notebooks.ROOT
 SOURCE, PAGE = ROOT / "book" / "atlas.yml", ROOT / "book" / "atlas.md"
 KINDS = ("equation", "algorithm", "theorem", "setting", "figure", "table")
-FIELDS = {"id", "name", "kind", "what", "at", "code", "tests", "figures", "notebook", "ledger", "note", "why"}
+FIELDS = {"id", "name", "kind", "what", "at", "code", "tests", "figures", "notebook", "ledger", "beside", "note", "why"}
 RUN = [ledger.WORDS[word] for word in ("reproduced", "partly", "not", "not run")]
 WORDS = ("in code and tested", "drawn again", *RUN, "left out", "pending")
 
@@ -154,7 +154,7 @@ def complaints(entry: dict) -> list[str]:
     if "notebook" in entry and not (ROOT / "notebooks" / f"{entry['notebook']}.ipynb").is_file():
         found.append(f"notebooks/ has no {entry['notebook']}.ipynb")
     judged = entry.get("ledger", [entry["id"]] if entry["id"] in EXPERIMENTS else [])
-    found += [f"the ledger has no {name}" for name in judged if name not in EXPERIMENTS]
+    found += [f"the ledger has no {n}" for n in (*judged, *entry.get("beside", ())) if n not in EXPERIMENTS]
     if entry["kind"] == "table" and not judged:
         found.append("a table that is not left out needs a verdict of the ledger")
     if entry["kind"] in ("table", "figure") and judged and "notebook" not in entry:
@@ -208,6 +208,9 @@ def _sentence(text: str) -> str:
 def _definition(entry: dict, source: str) -> str:
     word, reason = verdict(entry)
     said = [_sentence(entry["what"]), f"**{_sentence(word)}**", reason and _sentence(reason)]
+    if not is_pending(entry):
+        twins = {name: ledger.judge(name) for name in entry.get("beside", ())}
+        said += [f"At small scale, {name}: {v}." for name, v in twins.items()]
     said += [f"*{_sentence(entry['note'])}*"] if "note" in entry else []
     lines = [f"[{entry.get('name', entry['id'])}]{{#atlas-{entry['id'].lower()}}}", ": " + " ".join(filter(None, said))]
     if not entry.get("why") and not is_pending(entry):
