@@ -92,6 +92,7 @@ def test_the_command(monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize(("size", "scheme"), [("phone", "dark"), ("desktop", "light")])
 def test_slides_are_turned_over_by_keys(browser, tmp_path, size, scheme):
     from conftest import SIZES
+    from test_pages import faults_of_access
 
     file = tmp_path / "deck.html"
     file.write_text(slides.deck(next(p for p in CHAPTERS if p.name.startswith("12"))), encoding="utf-8")
@@ -121,4 +122,5 @@ def test_slides_are_turned_over_by_keys(browser, tmp_path, size, scheme):
     assert page.evaluate("here()") == 1
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
     assert not asked and not errors
+    assert faults_of_access(page) == []
     context.close()
