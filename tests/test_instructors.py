@@ -30,7 +30,7 @@ def test_the_plan_has_the_chapters_title(path):
 def test_a_plan_takes_ninety_minutes_and_has_prompts(number):
     text = " ".join(PLANS[number][1].split())
     plan, ask, mind = re.fullmatch(r"\*Plan\.\* (.*) \*Ask\.\* (.*) \*Mind\.\* (.*)", text).groups()
-    assert sum(int(re.search(r"(\d+)\.?$", part)[1]) for part in plan.split(" · ")) == 90
+    assert sum(int(re.search(r"\((\d+)\)\.?$", part)[1]) for part in plan.split(" · ")) == 90
     assert ask.count("?") >= 3 and ask.endswith("?") and len(mind) > 30
 
 
