@@ -85,7 +85,7 @@ def ways(options) -> list[dict]:
         first = {way: once(WAYS[way], w) for way in fits}
         repeats = {way: max(1, min(options.repeats, int(options.seconds / max(t, 1e-5)))) for way, t in first.items()}
         taken = {way: [t] if t > options.seconds else [] for way, t in first.items()}
-        for turn in range(max(repeats.values())):
+        for turn in range(max(repeats.values(), default=0)):
             for way in fits:
                 if turn < repeats[way] and first[way] <= options.seconds:
                     if first[way] < 0.05:
