@@ -379,17 +379,7 @@ def test_balanced_prototypes_are_at_rest_under_cross_entropy(name):
 
 def test_other_prototypes_are_not_at_rest_but_at_the_scale_of_their_own_energy():
     """Ten points that minimise sum exp(-2 r^2), as LPA's do: no push along the sphere at s = 4, and one elsewhere."""
-    p = sphere.uniform(10, 3, seed=0).requires_grad_()
-    optimiser = torch.optim.LBFGS([p], max_iter=2000, tolerance_grad=1e-12, tolerance_change=1e-16)
-
-    def closure():
-        optimiser.zero_grad()
-        value = energy.gaussian(sphere.normalize(p), 2.0)
-        value.backward()
-        return value
-
-    optimiser.step(closure)
-    p = sphere.normalize(p.detach())
+    p = points.uniformity(10, 3)
     push = {s: real(at_own_prototype(p, s).norm(dim=1).max()) for s in (1, 4, 16)}
     assert push[4] < 1e-5 and push[1] > 0.005 and push[16] > 0.005
     tammes = points.tammes(10, 3)
@@ -439,3 +429,22 @@ def test_two_rare_classes_cannot_stay_apart(share, decay):
         z, w, y, reduction="sum"
     )  # the model's classes are not equally large: by hand
     assert real((pull + push).sum(0).norm()) < 1e-12
+
+
+@pytest.mark.parametrize("k", [3, 10])
+def test_cross_entropy_turns_one_hot_prototypes_into_the_simplex(k):
+    """At every scale the best output for e_y is a vertex of the simplex, at the angle arccos sqrt((k - 1) / k)."""
+    p, y = torch.eye(k, dtype=torch.float64), torch.arange(k)
+    u = sphere.normalize(p - 1 / k)
+    torch.testing.assert_close(sphere.cosine(u, p), torch.full((k,), math.sqrt((k - 1) / k), dtype=torch.float64))
+    for scale in (1, 5):
+        slope = along(u, lambda v, s=scale: torch.nn.functional.cross_entropy(s * v @ p.T, y, reduction="sum"))
+        assert real(slope.abs().max()) < 1e-12
+        least = torch.nn.functional.cross_entropy(scale * u @ p.T, y)
+        others = sphere.uniform(2000, k, seed=0)
+        assert bool(
+            (
+                torch.nn.functional.cross_entropy(scale * others @ p.T, torch.zeros(2000).long(), reduction="none")
+                > least
+            ).all()
+        )

@@ -4,9 +4,10 @@
     python tests/benchmarks/cross_entropy.py collapse COLLAPSE.json  # five rare digits, outputs in the plane
 
 Each run trains one small net from one seed, which decides the split, the images that are kept, the start and the order.
-Learning rates are chosen first, from RATES, for every method and dimension, on the seeds TUNING, which are used for
-nothing else. The record is written after every run, and a second call goes on where the first stopped. It holds
-settings, seeds, checksums of the data, software, hardware and date.
+Nets of all seeds are trained side by side as one batch of matrices; none of them sees another. Learning rates are
+chosen first, from RATES, for every method and dimension, on the seeds TUNING, which are used for nothing else. The
+record is written after every group of runs, and a second call goes on where the first stopped. It holds settings,
+seeds, checksums of the data, software, hardware and date. Run with OMP_NUM_THREADS=1.
 
 References: Saadabadi et al. 2024 (LPA), supplement, sections 6 and 9 (E10 to E12, T9); Fang et al. 2021 (collapse).
 """
@@ -14,50 +15,30 @@ References: Saadabadi et al. 2024 (LPA), supplement, sections 6 and 9 (E10 to E1
 import argparse
 import functools
 import json
+import time
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hpn_lite import data, heads, losses, nets, points, records, scores, training
+from hpn_lite import data, nets, points, records, scores
 
 CLASSES = 10
 RATES = (0.03, 0.1, 0.3, 1.0)
 TUNING = (100, 101)
-# the scale of normalised outputs; None: outputs as they are, which is LPA-T9's "fixed W + CE"
-METHODS = ("fixed, pull-only", "fixed, cross-entropy", "fixed, cross-entropy, s = 4", "fixed, cross-entropy, s = 16",
-           "learnt, pull-only", "learnt, cross-entropy")  # fmt: skip
+SEEDS = tuple(range(10))
+# s: the scale of unit outputs; without it outputs are taken as they are, which is LPA-T9's "fixed W + CE"
+METHODS = (
+    "fixed, pull-only",
+    "fixed, cross-entropy",
+    "fixed, cross-entropy, s = 4",
+    "fixed, cross-entropy, s = 16",
+    "learnt, pull-only",
+    "learnt, cross-entropy",
+)
 DIMS = (2, 3, 5, 10)
-
-
-class FixedSoftmax(heads.PrototypeHead):
-    """Fixed prototypes and cross-entropy: of the scores <z, p_k>, or of s times the cosines."""
-
-    def __init__(self, prototypes: Tensor, scale: float | None = None):
-        super().__init__(prototypes)
-        self.scale = scale
-
-    def loss(self, z, y, reduction="mean"):
-        values = z @ self.prototypes.T if self.scale is None else self.scale * self(z)  # (B, K)
-        return F.cross_entropy(values, y, reduction=reduction)
-
-
-class LearntVectors(heads.SoftmaxHead):
-    """Class vectors that are learnt, without bias: by cross-entropy, or on unit vectors by the pull-only loss."""
-
-    def __init__(self, classes: int, width: int, pull: bool = False):
-        super().__init__(classes, width)
-        self.linear, self.pull = nn.Linear(width, classes, bias=False), pull
-
-    def forward(self, z):
-        return F.normalize(z, dim=1) @ F.normalize(self.linear.weight, dim=1).T if self.pull else self.linear(z)
-
-    def loss(self, z, y, reduction="mean"):
-        if not self.pull:
-            return super().loss(z, y, reduction)
-        own = self(z).gather(1, y[:, None])[:, 0]  # (B,) cosines
-        return losses.reduce((1 - own).square(), reduction)
+RECIPE = {"batch": 64, "momentum": 0.9, "weight_decay": 5e-4, "gamma": 0.1}
 
 
 @functools.cache
@@ -65,65 +46,87 @@ def prototypes(dim: int) -> Tensor:
     return points.best_prototypes(CLASSES, dim, seed=0).points.float()
 
 
-def head_of(method: str, dim: int, seed: int) -> heads.Head:
+def loss_of(method: str, z: Tensor, w: Tensor, y: Tensor) -> Tensor:
+    """The losses (S, B) of outputs (S, B, D) with labels (S, B), for class vectors (S, K, D)."""
+    if method.endswith("pull-only"):
+        cosine = F.normalize(z, dim=-1) @ F.normalize(w, dim=-1).mT  # (S, B, K)
+        return (1 - cosine.gather(-1, y[..., None])[..., 0]).square()
+    u = float(method.split("= ")[1]) * F.normalize(z, dim=-1) if "s =" in method else z
+    return F.cross_entropy((u @ w.mT).mT, y, reduction="none")  # classes are the second axis there
+
+
+def outputs(p: dict, x: Tensor) -> Tensor:
+    hidden = torch.relu(torch.baddbmm(p["1.bias"][:, None], x, p["1.weight"].mT))  # (S, B, 64)
+    return torch.baddbmm(p["3.bias"][:, None], hidden, p["3.weight"].mT)  # (S, B, D)
+
+
+def fit(parts: list, method: str, dim: int, rates: list[float], seeds: list[int], epochs: int, drop: int):
+    """Train one net for each seed and rate: SGD with momentum, the rate times gamma from epoch `drop` on.
+
+    Returns the outputs for the test images (S, 450, D) and the class vectors (S, K, D).
+    """
+    made = [dict(nets.seeded(seed, nets.mlp, dim).named_parameters()) for seed in seeds]
+    p = {name: torch.stack([m[name].detach() for m in made]).requires_grad_() for name in made[0]}
+    w = prototypes(dim).expand(len(seeds), -1, -1)
     if method.startswith("learnt"):
-        return nets.seeded(seed + 1000, LearntVectors, CLASSES, dim, method.endswith("pull-only"))
-    if method == "fixed, pull-only":
-        return heads.PrototypeHead(prototypes(dim))
-    return FixedSoftmax(prototypes(dim), float(method.split("= ")[1]) if "s =" in method else None)
-
-
-def trained(parts, method: str, dim: int, rate: float, recipe: dict, seed: int):
-    net = nets.seeded(seed, nets.mlp, dim)
-    head = head_of(method, dim, seed)
-    made = training.Recipe(lr=rate, **recipe)
-    result = training.train(net, head, parts, made, seed=seed, evaluate_every=made.epochs)
-    net.eval()
+        w = torch.stack([nets.seeded(s + 1000, nn.Linear, dim, CLASSES, bias=False).weight.detach() for s in seeds])
+        p["vectors"] = w = w.requires_grad_()
+    speed = {name: torch.zeros_like(v) for name, v in p.items()}
+    rate = torch.tensor(rates)
+    x, y = [train.scaled(train.x).flatten(1) for train, _ in parts], [train.y for train, _ in parts]
+    chance = [torch.Generator().manual_seed(seed) for seed in seeds]
+    per_epoch = min(len(part) for part in y) // RECIPE["batch"]
+    for epoch in range(epochs):
+        used = per_epoch * RECIPE["batch"]
+        orders = [torch.randperm(len(part), generator=g)[:used] for part, g in zip(y, chance, strict=True)]
+        shuffled = torch.stack([part[o] for part, o in zip(x, orders, strict=True)]).split(RECIPE["batch"], 1)
+        told = torch.stack([part[o] for part, o in zip(y, orders, strict=True)]).split(RECIPE["batch"], 1)
+        now = rate * (RECIPE["gamma"] if epoch >= drop else 1)
+        for batch, labels in zip(shuffled, told, strict=True):  # (S, B, 64), (S, B)
+            loss = loss_of(method, outputs(p, batch), w, labels).mean(1).sum()  # nets do not meet: slopes stay apart
+            slopes = torch.autograd.grad(loss, list(p.values()))
+            with torch.no_grad():
+                for (name, v), slope in zip(p.items(), slopes, strict=True):
+                    speed[name].mul_(RECIPE["momentum"]).add_(slope + RECIPE["weight_decay"] * v)
+                    v -= now.view(-1, *(1 for _ in v.shape[1:])) * speed[name]
     with torch.no_grad():
-        z = torch.cat([net(x) for x, _ in data.batches(parts[1], 500)])
-    return result, head, z
+        z = outputs(p, torch.stack([test.scaled(test.x).flatten(1) for _, test in parts]))
+    return z, w.detach()
+
+
+def predictions(method: str, z: Tensor, w: Tensor) -> Tensor:
+    """The class of the largest score, or of the largest cosine."""
+    w = F.normalize(w, dim=-1) if method.endswith("pull-only") else w
+    return (z @ w.T).argmax(1)
+
+
+def degrees(w: Tensor) -> Tensor:
+    unit = F.normalize(w.double(), dim=1)
+    return (unit @ unit.T).clamp(-1, 1).acos().rad2deg()
 
 
 # ---- which loss for which vectors --------------------------------------------------------------------------------
 
-PLAIN = {"epochs": 30, "batch": 64, "weight_decay": 5e-4, "milestones": (20,), "keep_last": False}
 
-
-def one_loss(dim: int, method: str, rate: float, seed: int) -> dict:
-    parts = data.digits(seed)
-    result, head, z = trained(parts, method, dim, rate, PLAIN, seed)
-    y = parts[1].y
-    row = {"dim": dim, "method": method, "rate": rate, "seed": seed, "accuracy": round(result.final["accuracy"], 5)}
-    vectors = F.normalize(head.linear.weight.detach() if "learnt" in method else head.prototypes, dim=1)
-    u = F.normalize(z, dim=1)
-    angle = (u * vectors[y]).sum(1).clamp(-1, 1).acos().rad2deg()
-    c = (vectors @ vectors.T).fill_diagonal_(-1)
-    row["degrees_to_own"] = round(float(angle.mean()), 2)  # of test outputs
-    row["closest_pair"] = round(float(c.max().clamp(-1, 1).acos().rad2deg()), 2)
-    return row | {"diverged": result.diverged, "seconds": round(result.seconds, 2)}
-
-
-def plan_losses(seeds: int, rows: list[dict]):
-    """First the tuning seeds at all rates, then the others at the best rate of each method and dimension."""
-    for dim in DIMS:
-        for method in METHODS:
-            tried = {}
-            for rate in RATES:
-                for seed in TUNING:
-                    yield dim, method, rate, seed
-                tried[rate] = sum(
-                    r["accuracy"] for r in rows
-                    if (r["dim"], r["method"], r["rate"]) == (dim, method, rate) and r["seed"] in TUNING
-                )  # fmt: skip
-            best = max(tried, key=tried.get)
-            for seed in range(seeds):
-                yield dim, method, best, seed
+def losses_group(dim: int, method: str, rates: list[float], seeds: list[int]) -> list[dict]:
+    parts, begun = [data.digits(seed) for seed in seeds], time.perf_counter()
+    z, w = fit(parts, method, dim, rates, seeds, epochs=30, drop=20)
+    rows = []
+    for seed, rate, out, vectors, (_, test) in zip(seeds, rates, z, w, parts, strict=True):
+        right = (predictions(method, out, vectors) == test.y).double().mean()
+        own = (F.normalize(out, dim=1) * F.normalize(vectors, dim=1)[test.y]).sum(1).clamp(-1, 1).acos().rad2deg()
+        rows.append({
+            "dim": dim, "method": method, "rate": rate, "seed": seed, "accuracy": round(float(right), 5),
+            "degrees_to_own": round(float(own.mean()), 2), "length": round(float(out.norm(dim=1).mean()), 3),
+            "closest_pair": round(float((degrees(vectors) + 360 * torch.eye(CLASSES)).min()), 2),
+            "seconds": round((time.perf_counter() - begun) / len(seeds), 2),
+        })  # fmt: skip
+    return rows
 
 
 # ---- minority collapse -------------------------------------------------------------------------------------------
 
 SHARES = (1.0, 0.3, 0.1, 0.05, 0.02, 0.01)
-UNEVEN = {"epochs": 60, "batch": 64, "weight_decay": 5e-4, "milestones": (40,), "keep_last": False}
 PLANE = ("learnt, cross-entropy", "fixed, cross-entropy", "fixed, pull-only")
 
 
@@ -132,57 +135,39 @@ def rare_of(seed: int) -> list[int]:
     return sorted(torch.randperm(CLASSES, generator=torch.Generator().manual_seed(seed))[:5].tolist())
 
 
-def one_collapse(share: float, method: str, rate: float, seed: int) -> dict:
-    train, test = data.digits(seed)
-    rare = rare_of(seed)
-    part = data.imbalanced(train, {label: share for label in rare}, seed=seed)
-    result, head, z = trained((part, test), method, 2, rate, UNEVEN, seed)
-    w = head.linear.weight.detach() if "learnt" in method else head.prototypes
-    length, u = torch.linalg.vector_norm(w, dim=1), F.normalize(w, dim=1)
-    angle = (u @ u.T).clamp(-1, 1).acos().rad2deg()
-    usual = [k for k in range(CLASSES) if k not in rare]
-    pairs = lambda group: angle[group][:, group][*torch.triu_indices(len(group), len(group), 1)]  # noqa: E731
-    each = scores.class_accuracy(head.predict(z), test.y, CLASSES)
-    row = {
-        "share": share,
-        "method": method,
-        "rate": rate,
-        "seed": seed,
-        "rare": rare,
-        "rare_images": int(torch.isin(part.y, torch.tensor(rare)).sum()),
-        "angle_rare": round(float(pairs(rare).mean()), 2),
-        "angle_frequent": round(float(pairs(usual).mean()), 2),
-        "length_rare": round(float(length[rare].mean()), 4),
-        "length_frequent": round(float(length[usual].mean()), 4),
-        "accuracy": round(result.final["accuracy"], 5),
-        "accuracy_rare": round(float(each[rare].mean()), 5),
-        "accuracy_frequent": round(float(each[usual].mean()), 5),
-    }
-    if seed == 0:
-        row["vectors"] = [[round(v, 4) for v in r] for r in w.tolist()]
-    return row | {"diverged": result.diverged, "seconds": round(result.seconds, 2)}
+def collapse_group(share: float, method: str, rates: list[float], seeds: list[int]) -> list[dict]:
+    parts = []
+    for seed in seeds:
+        train, test = data.digits(seed)
+        parts.append((data.imbalanced(train, {label: share for label in rare_of(seed)}, seed=seed), test))
+    begun = time.perf_counter()
+    z, w = fit(parts, method, 2, rates, seeds, epochs=60, drop=40)
+    rows = []
+    for seed, rate, out, vectors, (train, test) in zip(seeds, rates, z, w, parts, strict=True):
+        rare = rare_of(seed)
+        usual = [k for k in range(CLASSES) if k not in rare]
+        angle, length = degrees(vectors), torch.linalg.vector_norm(vectors, dim=1)
+        pairs = [float(angle[g][:, g][*torch.triu_indices(5, 5, 1)].mean()) for g in (rare, usual)]
+        each = scores.class_accuracy(predictions(method, out, vectors), test.y, CLASSES)
+        rows.append({
+            "share": share, "method": method, "rate": rate, "seed": seed, "rare": rare,
+            "rare_images": int(torch.isin(train.y, torch.tensor(rare)).sum()), "train_images": len(train),
+            "angle_rare": round(pairs[0], 2), "angle_frequent": round(pairs[1], 2),
+            "length_rare": round(float(length[rare].mean()), 4),
+            "length_frequent": round(float(length[usual].mean()), 4),
+            "accuracy": round(float(each.mean()), 5), "accuracy_rare": round(float(each[rare].mean()), 5),
+            "accuracy_frequent": round(float(each[usual].mean()), 5),
+            "vectors": [[round(v, 4) for v in r] for r in vectors.tolist()] if seed == 0 else None,
+            "seconds": round((time.perf_counter() - begun) / len(seeds), 2),
+        })  # fmt: skip
+    return rows
 
 
-def plan_collapse(seeds: int, rows: list[dict]):
-    """Rates as above, chosen on the balanced set; then all shares."""
-    for method in PLANE:
-        tried = {}
-        for rate in RATES:
-            for seed in TUNING:
-                yield 1.0, method, rate, seed
-            tried[rate] = sum(
-                r["accuracy"] for r in rows
-                if (r["share"], r["method"], r["rate"]) == (1.0, method, rate) and r["seed"] in TUNING
-            )  # fmt: skip
-        best = max(tried, key=tried.get)
-        for share in SHARES:
-            for seed in range(seeds):
-                yield share, method, best, seed
-
+# ---- records -------------------------------------------------------------------------------------------------------
 
 BENCHMARKS = {
-    "losses": (one_loss, plan_losses, ("dim", "method", "rate", "seed"), 10, PLAIN),
-    "collapse": (one_collapse, plan_collapse, ("share", "method", "rate", "seed"), 10, UNEVEN),
+    "losses": (losses_group, [(d, m) for d in DIMS for m in METHODS], {"epochs": 30, "milestones": [20]}),
+    "collapse": (collapse_group, [(s, m) for m in PLANE for s in SHARES], {"epochs": 60, "milestones": [40]}),
 }
 
 
@@ -190,25 +175,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("what", choices=BENCHMARKS)
     parser.add_argument("record", type=Path)
-    parser.add_argument("--seeds", type=int)
+    parser.add_argument("--groups", type=int, default=10**6, help="stop after so many groups of runs")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    run, plan, keys, seeds, recipe = BENCHMARKS[options.what]
-    seeds = options.seeds or seeds
+    group, plan, recipe = BENCHMARKS[options.what]
     rows = json.loads(options.record.read_text())["runs"] if options.record.exists() else []
-    done = {tuple(r[k] for k in keys) for r in rows}
-    sums = {str(seed): [part.checksum for part in data.digits(seed)] for seed in (*range(seeds), *TUNING)}
-    settings = {"net": "mlp, 64 hidden units", "rates": RATES, "tuning_seeds": TUNING, **recipe}
-    provenance = records.provenance()
-    for job in plan(seeds, rows):
-        if job in done:
-            continue
-        rows.append(run(*job))
-        done.add(job)
-        print(*job, rows[-1]["accuracy"], rows[-1]["seconds"], flush=True)
-        record = {"what": options.what, "settings": settings, "data_checksums": sums, "provenance": provenance}
-        options.record.parent.mkdir(parents=True, exist_ok=True)
-        options.record.write_text(json.dumps({**record, "runs": rows}, indent=1) + "\n")
+    sums = {str(seed): [part.checksum for part in data.digits(seed)] for seed in (*SEEDS, *TUNING)}
+    settings = {"net": "mlp, 64 hidden units", "rates": RATES, "tuning_seeds": TUNING, **RECIPE, **recipe}
+    head = {"what": options.what, "settings": settings, "data_checksums": sums, "provenance": records.provenance()}
+    names, left = ("dim", "method") if options.what == "losses" else ("share", "method"), options.groups
+    for job in plan:
+        same = lambda r, j: tuple(r[n] for n in names) == j  # noqa: E731
+        even = job if options.what == "losses" else (1.0, job[1])  # rates for collapse: from all images
+        tried = [r for r in rows if same(r, even) and r["seed"] in TUNING]
+        if not tried:
+            pairs = [(rate, seed) for rate in RATES for seed in TUNING]
+            tried = group(*even, [rate for rate, _ in pairs], [seed for _, seed in pairs])
+            rows += tried
+        if not any(same(r, job) and r["seed"] in SEEDS for r in rows):
+            total = {rate: sum(r["accuracy"] for r in tried if r["rate"] == rate) for rate in RATES}
+            rows += group(*job, [max(total, key=total.get)] * len(SEEDS), list(SEEDS))
+            found = [r["accuracy"] for r in rows[-len(SEEDS) :]]
+            print(*job, "rate", rows[-1]["rate"], f"{100 * sum(found) / len(found):.1f}", flush=True)
+            options.record.parent.mkdir(parents=True, exist_ok=True)
+            options.record.write_text(json.dumps({**head, "runs": rows}, indent=1) + "\n")
+            left -= 1
+        if not left:
+            break
 
 
 if __name__ == "__main__":
