@@ -380,10 +380,10 @@ def test_balanced_prototypes_are_at_rest_under_cross_entropy(name):
 def test_other_prototypes_are_not_at_rest_but_at_the_scale_of_their_own_energy():
     """Ten points that minimise sum exp(-2 r^2), as LPA's do: no push along the sphere at s = 4, and one elsewhere."""
     p = points.uniformity(10, 3)
-    push = {s: real(at_own_prototype(p, s).norm(dim=1).max()) for s in (1, 4, 16)}
-    assert push[4] < 1e-5 and push[1] > 0.005 and push[16] > 0.005
+    push = {s: real(at_own_prototype(p, s).norm(dim=1).max()) for s in (1, 2, 4)}
+    assert push[4] < 1e-6 and push[1] > 0.001 and push[2] > 0.001
     tammes = points.tammes(10, 3)
-    assert all(real(at_own_prototype(tammes, s).norm(dim=1).max()) > 0.005 for s in (1, 4, 16))
+    assert all(real(at_own_prototype(tammes, s).norm(dim=1).max()) > 0.005 for s in (1, 2, 4))
 
 
 @settings(max_examples=30)
