@@ -37,6 +37,7 @@ __all__ = [
     "film",
     "hello",
     "lights",
+    "matching",
     "mirror",
     "number",
     "penalty",
@@ -930,3 +931,51 @@ def _errors(shown: list[dict]):
         xticks=range(len(rows)), xticklabels=[f"{r['weight']:g}" for r in rows], xlabel="strength", ylabel="error, %"
     )
     return figure
+
+
+def matching(
+    means: torch.Tensor,
+    prototypes: torch.Tensor | None = None,
+    *,
+    names: list[str] | None = None,
+    seed: int = 1,
+) -> Lab:
+    """Who gets which prototype: drag labels between prototypes in the plane, with the matching score live.
+
+    Args:
+        means: (K, 2) class means, no longer than 1, K from 2 to 10.
+        prototypes: (K, 2) unit rows; K points spread evenly on the circle by default.
+        names: of the classes, at most three letters each; 0, 1, 2, ... by default.
+        seed: of the assignment at the start; Shuffle counts on from here.
+    Raises:
+        ValueError: on shapes, lengths or names that do not fit.
+    """
+    means = torch.as_tensor(means).detach().double().cpu()
+    if means.ndim != 2 or means.shape[1] != 2 or not 2 <= len(means) <= 10:
+        raise ValueError(f"means must have shape (K, 2), K from 2 to 10, got {tuple(means.shape)}")
+    if not (torch.linalg.vector_norm(means, dim=1) <= 1 + 1e-6).all():  # NaN as well
+        raise ValueError("means of unit vectors are no longer than 1; got a longer one, or NaN")
+    prototypes = (
+        points.circle(len(means)) if prototypes is None else torch.as_tensor(prototypes).detach().double().cpu()
+    )
+    sphere.check_vectors(prototypes, "prototypes", points=2, unit=True)
+    if prototypes.shape != means.shape:
+        raise ValueError(f"means and prototypes must agree, got {tuple(means.shape)} and {tuple(prototypes.shape)}")
+    names = [str(name) for name in (names if names is not None else range(len(means)))]
+    if len(set(names)) != len(means) or not all(0 < len(name) <= 3 for name in names):
+        raise ValueError(f"names must be {len(means)} different words of one to three letters, got {names}")
+    rows = [[[round(v, 6) for v in row] for row in x.tolist()] for x in (means, prototypes)]
+    options = {"means": rows[0], "prototypes": rows[1], "names": names, "seed": sphere.whole("seed", seed, 0)}
+    text = f"{len(means)} class means and as many prototypes on a circle: the sum of their inner products is the score."
+    return Lab("matching", options, "Who gets which prototype", text, lambda: _matched(means, prototypes, names))
+
+
+def _matched(means: torch.Tensor, prototypes: torch.Tensor, names: list[str]):
+    from .assignment import best_assignment
+
+    found = best_assignment(means, prototypes)
+    placed = [names[found.tolist().index(p)] for p in range(len(names))]
+    ax = plots.circle_2d(prototypes, labels=placed, arrows=False)
+    for m, w in zip(means.tolist(), prototypes[found].tolist(), strict=True):
+        ax.plot(*zip(m, w, strict=True), color=plots.ORANGE)
+    return ax.figure
