@@ -137,9 +137,32 @@ def test_a_label_can_be_dragged(bare):
     says(page, "Chosen: 1")
 
 
+def test_a_film_of_an_assignment(bare):
+    means = torch.stack([some(5, seed) for seed in range(4)])
+    orders = [[0, 1, 2, 3, 4], [1, 0, 2, 3, 4], [1, 0, 2, 4, 3], [1, 0, 2, 4, 3]]
+    page = bare(labs.matching(means, orders=orders, epochs=[0, 1, 2, 5], names=list("vwxyz")))
+    says(page, "Matching score")
+    assert compared(page)["order"] == orders[0]
+    tab_to(page, "slider", "After epoch")
+    for t, words in ((1, "After epoch 1, 2 of 5 labels moved"), (2, "epoch 2, 2 of 5"), (3, "epoch 5, 0 of 5")):
+        page.keyboard.press("ArrowRight")
+        says(page, words)
+        now = compared(page)
+        assert now["frame"] == t and now["order"] == orders[t]
+        torch.testing.assert_close(torch.tensor(now["means"]).double(), means[t], rtol=0, atol=1e-6)
+    tab_to(page, "button", "Best")
+    page.keyboard.press("Enter")
+    says(page, "there is no better assignment")
+    compared(page)
+    assert page.get_by_role("button", name="Other classes").count() == 0
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: labs.matching(torch.zeros(2, 3, 2), orders=[[0, 1, 2]]), "as many orders"),
+        (lambda: labs.matching(torch.zeros(1, 3, 2), orders=[[0, 1, 1]]), "all of 0 to 2 once"),
+        (lambda: labs.matching(torch.zeros(3, 2), orders=[[0, 1, 2]]), r"\(T, K, 2\)"),
         (lambda: labs.matching(torch.zeros(1, 2)), "K from 2 to 10"),
         (lambda: labs.matching(torch.zeros(3, 3)), r"shape \(K, 2\)"),
         (lambda: labs.matching(2 * torch.eye(2)), "longer than 1"),

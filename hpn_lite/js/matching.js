@@ -1,5 +1,5 @@
 // Who gets which prototype: class means and prototypes in the plane, labels to drag from one prototype to another, the
-// matching score live. The best assignment is found by a table over all sets of prototypes already given away.
+// matching score live; with frames, also a film of how an assignment settled while a net learnt. The best assignment is found by a table over all sets of prototypes already given away.
 
 // ---------------------------------------------------------------- the same quantities as hpn_lite.assignment
 export const scores = (core, means, prototypes) => means.map((m) => prototypes.map((w) => core.dot(m, w))); // (K, K)
@@ -42,15 +42,15 @@ export function crossings(means, ends) { // pairs of lines from a mean to its pr
 
 // ---------------------------------------------------------------- the lab
 export function mount(el, options, core) {
-  const { button, fixed, random, select } = core, { names, prototypes } = options, k = names.length;
-  let { means, seed } = options, chosen = 0, partner = 1, moves = 0, trail = null, table, top, wish;
+  const { button, fixed, random, range, select } = core, { names, prototypes, frames } = options, k = names.length;
+  let { means, seed } = options, chosen = 0, partner = 1, moves = 0, frame = 0, trail = null, table, top, wish;
 
   function shuffled() { // Fisher and Yates
     const rand = random(seed), order = names.map((_, i) => i);
     for (let i = k - 1; i > 0; i--) { const j = Math.floor(rand() * (i + 1)); [order[i], order[j]] = [order[j], order[i]]; }
     return order;
   }
-  let order = shuffled();
+  let order = frames.length ? frames[0].order.slice() : shuffled();
   function look() { table = scores(core, means, prototypes); wish = best(table); top = total(table, wish); }
   const numbers = () => ({ score: total(table, order), best: top, greedy: total(table, greedy(table)), crossings: crossings(means, order.map((p) => prototypes[p])) });
 
@@ -142,6 +142,58 @@ export function mount(el, options, core) {
     },
     tap: (c) => { if (c !== null) { choose(c); refresh(); } },
   });
+  function show(t) {
+    frame = t;
+    means = frames[t].means;
+    look();
+    const changed = t ? frames[t].order.filter((p, c) => p !== frames[t - 1].order[c]).length : 0;
+    put(frames[t].order.slice(), `After epoch ${frames[t].epoch}${t ? `, ${changed} of ${k} labels moved` : ', before training'}. `);
+    graph.redraw();
+  }
+  const graph = core.canvas(el, {
+    aspect: 2.6, label: 'Matching score of the recorded assignment after each epoch, and before its labels moved.',
+    draw: (pen, width, height, colours) => {
+      const left = 30, right = width - 10, topmost = 20, bottom = height - 18, end = Math.max(1, frames.length - 1);
+      const X = (t) => left + ((right - left) * t) / end, Y = (v) => bottom - (bottom - topmost) * Math.max(0, v);
+      pen.font = '12px system-ui, sans-serif';
+      pen.fillStyle = pen.strokeStyle = colours.muted;
+      pen.lineWidth = 1;
+      for (const v of [0, 0.5, 1]) {
+        pen.textAlign = 'right';
+        pen.fillText(String(v), left - 5, Y(v) + 4);
+        pen.globalAlpha = 0.35;
+        pen.beginPath();
+        pen.moveTo(left, Y(v));
+        pen.lineTo(right, Y(v));
+        pen.stroke();
+        pen.globalAlpha = 1;
+      }
+      pen.textAlign = 'left';
+      pen.fillText('score; a short line: before labels moved', left, 12);
+      pen.textAlign = 'right';
+      pen.fillText(`epoch ${frames[frames.length - 1].epoch}`, right, height - 4);
+      const values = frames.map((f) => total(scores(core, f.means, prototypes), f.order));
+      pen.strokeStyle = colours.blue;
+      pen.lineWidth = 2;
+      pen.beginPath();
+      values.forEach((v, t) => pen.lineTo(X(t), Y(v)));
+      pen.stroke();
+      frames.forEach((f, t) => {
+        if (t) { // the same means under the assignment before
+          const y = Y(total(scores(core, f.means, prototypes), frames[t - 1].order));
+          pen.strokeStyle = colours.orange;
+          pen.beginPath();
+          pen.moveTo(X(t) - 5, y);
+          pen.lineTo(X(t) + 5, y);
+          pen.stroke();
+        }
+        pen.fillStyle = t === frame ? colours.orange : colours.blue;
+        pen.beginPath();
+        pen.arc(X(t), Y(values[t]), t === frame ? 6 : 3.5, 0, 7);
+        pen.fill();
+      });
+    },
+  });
   const choose = (c) => { chosen = c; first.field.value = c; };
 
   // ---------------------------------------------------------------- the page
@@ -149,14 +201,16 @@ export function mount(el, options, core) {
   const first = select({ label: 'Class', choices, value: chosen, input: (c) => { chosen = c; refresh(); } });
   const second = select({ label: 'changes places with', choices, value: partner, input: (c) => { partner = c; } });
   const tiles = core.tiles(['matching score', 'best score', 'crossings', 'swaps']), line = core.statusLine();
+  const film = range({ label: 'After epoch', min: 0, max: Math.max(1, frames.length - 1), value: 0, show: (t) => String(frames[t]?.epoch ?? t), input: show });
   core.layout(el, [board.node], [
+    ...(frames.length ? [film.node, graph.node] : []),
     core.h('div', { className: 'hpn-row' }, first.node, second.node),
     core.h('div', { className: 'hpn-row' }, button('Swap', () => exchange(chosen, partner), true), button('Shuffle', () => { seed += 1; put(shuffled(), 'Shuffled. '); })),
-    core.h('div', { className: 'hpn-row' }, button('Greedy', () => put(greedy(table), 'Greedy: the closest pair first. ')), button('Best', () => put(wish.slice(), 'The best of all. ')), button('Other classes', other)),
+    core.h('div', { className: 'hpn-row' }, button('Greedy', () => put(greedy(table), 'Greedy: the closest pair first. ')), button('Best', () => put(wish.slice(), 'The best of all. ')), ...(frames.length ? [] : [button('Other classes', other)])),
     tiles.node, line.node,
   ]);
   look();
   refresh();
 
-  return { state: () => ({ names, means, prototypes, order, wish, seed, moves, chosen: names[chosen], partner: names[partner], ...numbers() }) };
+  return { state: () => ({ names, frame, means, prototypes, order, wish, seed, moves, chosen: names[chosen], partner: names[partner], ...numbers() }) };
 }
