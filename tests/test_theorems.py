@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from hpn_lite import assignment, energy, points, reference, sphere
+from hpn_lite import assignment, energy, losses, nets, points, reference, sphere
 
 seeds = st.integers(0, 10**6)
 
@@ -379,3 +379,36 @@ def test_the_best_matching_is_the_shortest(k, d, seed):
     squares = torch.cdist(means, prototypes).square()
     shortest = min(itertools.permutations(range(k)), key=lambda order: real(squares[range(k), order].sum()))
     assert assignment.best_assignment(means, prototypes).tolist() == list(shortest)
+
+
+def test_on_a_simplex_descent_does_not_see_the_order():
+    """Turn the last layer as the labels are permuted, and momentum SGD goes on with the same losses, step by step."""
+    x, order = points.simplex(6), torch.tensor([3, 0, 5, 1, 2, 4])
+    q, _ = symmetry(x, order)
+    images, y = sphere.uniform(40, 7, seed=1), torch.arange(40) % 6
+    found = []
+    for turn, prototypes in ((torch.eye(5, dtype=q.dtype), x), (q, x[order])):
+        net = nets.seeded(0, nets.mlp, 5, inputs=7, hidden=(9,)).double()
+        with torch.no_grad():
+            net[-1].weight.copy_(turn.T @ net[-1].weight)
+            net[-1].bias.copy_(net[-1].bias @ turn)
+        steps = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3)
+        for _ in range(30):
+            loss = losses.squared_cosine(net(images), prototypes, y)
+            steps.zero_grad()
+            loss.backward()
+            steps.step()
+            found.append(real(loss))
+    assert found[:30] == pytest.approx(found[30:], abs=1e-9) and found[29] < 0.8 * found[0]
+
+
+@settings(max_examples=30)
+@given(k=st.integers(2, 9), d=st.integers(2, 4), seed=seeds)
+def test_a_class_nearest_to_its_own_prototype_stays(k, d, seed):
+    """If every row's largest score is that of its own prototype, the assignment is the best already."""
+    prototypes = sphere.uniform(k, d, seed=seed)
+    order = torch.randperm(k, generator=torch.Generator().manual_seed(seed))
+    step = 0.49 * sphere.separation(prototypes).smallest_chord  # less than halfway to the next prototype
+    means = prototypes[order] + step * sphere.uniform(k, d, seed=seed + 1)
+    assert ((means @ prototypes.T).argmax(1) == order).all()
+    assert assignment.best_assignment(means, prototypes).tolist() == order.tolist()

@@ -21,6 +21,7 @@ group. Use OMP_NUM_THREADS=1.
 
 import argparse
 import json
+import math
 import time
 from pathlib import Path
 
@@ -124,6 +125,36 @@ class Together:
         self.optimiser = kind(self.params.values(), lr=recipe.lr, weight_decay=recipe.weight_decay, **rest)
         self.dynamic = [i for i, r in enumerate(runs) if r["options"] is not None]
 
+    def follow(self) -> None:
+        """Class means of all that move, side by side: LabelAssignment.observe with a leading axis."""
+        self.moving = [i for i in self.dynamic if "public" not in self.runs[i]["options"]]
+        labels = [self.labels[i] for i in self.moving]
+        if labels:
+            self.means, self.weights = (torch.stack([getattr(m, x) for m in labels]) for x in ("means", "weights"))
+            self.momentum = torch.tensor([[math.nan if m.momentum is None else m.momentum] for m in labels])  # (M, 1)
+
+    @torch.no_grad()
+    def observe(self, z: Tensor, y: Tensor) -> None:
+        for i in self.dynamic:
+            if i not in self.moving:
+                self.labels[i].observe(z[i], y[i])
+        if not self.moving:
+            return
+        unit, many, k = functional.normalize(z[self.moving], dim=-1), len(self.moving), self.means.shape[1]
+        row = (y[self.moving] + k * torch.arange(many)[:, None]).flatten()
+        sums = torch.zeros(many * k, self.dim).index_add_(0, row, unit.flatten(0, 1)).view_as(self.means)
+        counts = torch.zeros(many * k).index_add_(0, row, torch.ones(len(row))).view_as(self.weights)
+        plain, new = self.momentum.isnan(), 1 - self.momentum.nan_to_num(0.5) ** counts
+        self.weights += torch.where(plain, counts, new * (1 - self.weights))
+        share = torch.where(plain, counts, new) / torch.where(self.weights > 0, self.weights, 1)
+        self.means += share[..., None] * (sums / counts.clamp_min(1)[..., None] - self.means)
+
+    def hand_over(self) -> None:
+        """Give what was followed to the LabelAssignments, which do the matching."""
+        for j, i in enumerate(self.moving):
+            self.labels[i].means.copy_(self.means[j])
+            self.labels[i].weights.copy_(self.weights[j])
+
     def outputs(self, x: Tensor) -> Tensor:
         """(M, B, C, H, W) -> (M, B, D)."""
         return torch.func.vmap(lambda p, x: torch.func.functional_call(self.net, p, (x,)))(self.params, x)
@@ -160,6 +191,7 @@ class Together:
             for z, i in zip(self.on(train)[first], first, strict=True):
                 self.labels[i].observe(z, train.y)
             self.match(first)
+        self.follow()
         per_epoch, done = data.steps(len(train), BATCH), 0
         seeds = sorted({r["seed"] for r in self.runs})
         if on_epoch is not None:
@@ -177,11 +209,12 @@ class Together:
                 self.loss(z, y, w).sum().backward()
                 self.optimiser.step()
                 done += 1
-                for i in self.dynamic:
-                    self.labels[i].observe(z[i], y[i])
+                self.observe(z.detach(), y)
+            self.hand_over()
             if epoch + 1 in LOOKS:
                 self._compare(rows, train)
             self.match(self.dynamic)
+            self.follow()
             right = (self.on(test) @ self.assigned().mT).argmax(-1) == test.y  # (M, N); lengths do not matter
             for row, value in zip(rows, right.double().mean(1).tolist(), strict=True):
                 row["accuracies"].append(round(value, 4))
@@ -247,51 +280,44 @@ def starts_of(runs: list[dict], sets, means: dict[int, Tensor]) -> list[Tensor |
     return [made.get((r["way"], r["seed"])) for r in runs]
 
 
-def run_all(wanted: list[dict], sets, seeds: list[int], dims) -> list[dict]:
-    means = features(sets, seeds) if any(w["way"] == "static, features" for w in wanted) else {}
-    rows = []
-    for dim in dims:
-        for name in RECIPES if dim == 2 else MAIN:
-            runs = [{"dim": dim, "seed": s, "recipe": name, **w} for w in wanted for s in seeds]
-            began = time.perf_counter()
-            found = Together(runs, sets, recipe_of(name), starts_of(runs, sets, means)).train()
-            for way in {(w["way"], w["loss"]): 0 for w in wanted}:
-                values = [100 * r["accuracy"] for r in found if (r["way"], r["loss"]) == way]
-                print(
-                    f"{name} {dim}D {way}: {sum(values) / len(values):.1f} {[round(v) for v in sorted(values)]}",
-                    flush=True,
-                )
-            print(f"{time.perf_counter() - began:.0f} s", flush=True)
-            rows += found
+def ways(names, loss: str = "pull", of=WAYS) -> list[dict]:
+    return [{"way": way, "loss": loss, "options": of[way]} for way in names]
+
+
+def cells(group: str) -> list[tuple[str, int]]:
+    """(recipe, dimension) of each cell of a group's table; the larger steps in the plane only."""
+    if group == "orders":
+        return [(name, 2) for name in RECIPES] + [(MAIN[0], 3), (MAIN[1], 3), (MAIN[0], 5), (MAIN[0], 9)]
+    if group == "losses":
+        return [(name, d) for d in (2, 3, 5) for name in MAIN]
+    return [(name, 2) for name in (RECIPES if group == "averages" else MAIN)] + (
+        [(MAIN[0], 3)] if group == "settled" else []
+    )
+
+
+def cell(group: str, name: str, dim: int, sets, seeds: list[int], record: dict) -> list[dict]:
+    """All ways and seeds of one cell."""
+    wanted = {
+        "orders": ways(WAYS),
+        "losses": ways(("static random", "plain, centred", "moving 0.9"), "cross-entropy"),
+        "averages": ways(AVERAGES, of=AVERAGES),
+        "settled": [{"way": "static, settled", "loss": "pull", "options": None}],
+    }[group]
+    runs = [{"dim": dim, "seed": s, "recipe": name, **w} for w in wanted for s in seeds]
+    if group == "settled":  # the order that "moving 0.9" found for the seed before (for the first seed: for the last)
+        found = {r["seed"]: torch.tensor(r["last"]) for r in record["orders"]["rows"]
+                 if (r["recipe"], r["dim"], r["way"]) == (name, dim, "moving 0.9")}  # fmt: skip
+        starts = [found[seeds[i - 1]] for i in range(len(seeds))]
+    else:
+        means = features(sets, seeds) if group == "orders" else {}
+        starts = starts_of(runs, sets, means)
+    rows = Together(runs, sets, recipe_of(name), starts).train()
+    for way in {w["way"]: 0 for w in wanted}:
+        values = [100 * r["accuracy"] for r in rows if r["way"] == way]
+        print(
+            f"{group}, {name}, {dim}D, {way}: {sum(values) / len(values):.1f} {sorted(map(round, values))}", flush=True
+        )
     return rows
-
-
-def orders(sets, seeds: list[int], dims=DIMENSIONS) -> dict:
-    return {"rows": run_all([{"way": w, "loss": "pull", "options": o} for w, o in WAYS.items()], sets, seeds, dims)}
-
-
-def losses(sets, seeds: list[int], dims=DIMENSIONS[:3]) -> dict:
-    ways = ("static random", "plain, centred", "moving 0.9")
-    wanted = [{"way": w, "loss": "cross-entropy", "options": WAYS[w]} for w in ways]
-    return {"rows": run_all(wanted, sets, seeds, dims)}
-
-
-def averages(sets, seeds: list[int]) -> dict:
-    return {"rows": run_all([{"way": w, "loss": "pull", "options": o} for w, o in AVERAGES.items()], sets, seeds, (2,))}
-
-
-def settled(sets, seeds: list[int], rows: list[dict]) -> dict:
-    """Static, in the order that "moving 0.9" found for the seed before (for the first seed: for the last one)."""
-    found = []
-    for name in MAIN:
-        for dim in (2, 3):
-            orders_ = {r["seed"]: torch.tensor(r["last"]) for r in rows
-                       if (r["recipe"], r["dim"], r["way"]) == (name, dim, "moving 0.9")}  # fmt: skip
-            runs = [{"dim": dim, "seed": s, "recipe": name, "way": "static, settled", "loss": "pull", "options": None}
-                    for s in seeds]  # fmt: skip
-            starts = [orders_[seeds[i - 1]] for i in range(len(seeds))]
-            found += Together(runs, sets, recipe_of(name), starts).train()
-    return {"rows": found}
 
 
 def film(sets, seeds: list[int]) -> dict:
@@ -330,37 +356,40 @@ def time_(sets, seeds: list[int]) -> dict:
     return {"rows": rows}
 
 
-GROUPS = {"orders": orders, "losses": losses, "averages": averages, "settled": settled, "film": film, "time": time_}
+TABLES, SINGLE = ("orders", "losses", "averages", "settled"), {"film": film, "time": time_}
 
 
 def main() -> None:
-    names = list(GROUPS)
+    names = [*TABLES, *SINGLE]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("record", type=Path, help="where to write the JSON record; groups that it holds are kept")
+    parser.add_argument("record", type=Path, help="the JSON record to write; cells that it holds are kept")
     parser.add_argument("--groups", nargs="+", choices=names, default=names)
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
+    parser.add_argument("--cells", type=int, default=1000, help="run at most so many cells that are missing")
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.record.parent.mkdir(parents=True, exist_ok=True)
     record = json.loads(options.record.read_text()) if options.record.exists() else {}
     sets = data.digits(seed=0)
-    for group in options.groups:
-        began = time.process_time()
-        known = (record["orders"]["rows"],) if group == "settled" else ()
-        found = GROUPS[group](sets, options.seeds, *known)
-        record[group] = {
-            "settings": {
-                "epochs": EPOCHS,
-                "batch": BATCH,
-                "net": "nets.mlp",
-                "recipes": RECIPES,
-                "seeds": options.seeds,
-            },
-            "data": [{"name": s.name, "images": len(s), "checksum": s.checksum} for s in sets],
-            "provenance": records.provenance(),
-            "minutes": round((time.process_time() - began) / 60, 1),
-            **found,
-        }
+    about = {"epochs": EPOCHS, "batch": BATCH, "net": "nets.mlp", "recipes": RECIPES, "seeds": options.seeds}
+    about = {
+        "settings": about,
+        "data": [{"name": s.name, "images": len(s), "checksum": s.checksum} for s in sets],
+        "provenance": records.provenance(),
+    }
+    todo = [(g, c) for g in options.groups for c in (cells(g) if g in TABLES else [None])]
+    for group, which in todo:
+        held = record.get(group, {}).get("rows", [])
+        if (
+            options.cells == 0
+            or (held and which is None)
+            or any((r.get("recipe"), r.get("dim")) == which for r in held)
+        ):
+            continue
+        options.cells -= 1
+        found = SINGLE[group](sets, options.seeds) if which is None else {}
+        rows = found.pop("rows") if which is None else cell(group, *which, sets, options.seeds, record)
+        record[group] = {**about, **found, "rows": held + rows}
         options.record.write_text(json.dumps(record) + "\n")
 
 
