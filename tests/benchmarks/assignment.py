@@ -289,7 +289,7 @@ def cells(group: str) -> list[tuple[str, int]]:
     if group == "orders":
         return [(name, 2) for name in RECIPES] + [(MAIN[0], 3), (MAIN[1], 3), (MAIN[0], 5), (MAIN[0], 9)]
     if group == "losses":
-        return [(name, d) for d in (2, 3, 5) for name in MAIN]
+        return [(MAIN[0], 2), (MAIN[0], 3), (MAIN[0], 5), (MAIN[1], 2), (MAIN[1], 3)]
     return [(name, 2) for name in (RECIPES if group == "averages" else MAIN)] + (
         [(MAIN[0], 3)] if group == "settled" else []
     )
