@@ -21,7 +21,8 @@ import torch
 from hpn_lite import collapse, data, heads, nets, points, records, sphere, training
 
 RECIPE = {
-    "epochs": 80, "batch": 64, "optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 5e-4, "cosine": True
+    "epochs": 80, "batch": 64, "optimiser": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-3, "cosine": True,
+    "keep_last": False,
 }  # fmt: skip
 EVERY = (1, 2, 3, 5, 8, 12, 20, 30, 40, 50, 60, 70, 80)  # epochs at which the signs are measured
 HEADS = {
