@@ -2,7 +2,7 @@
 # Only Python 3.11 to 3.13 and make are needed. No target deletes anything that you made.
 
 .DEFAULT_GOAL := help
-.PHONY: help env book execute status check test lab serve text notebook pins logo
+.PHONY: help env book execute status check test lab serve text notebook pins logo pdf offline
 SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8000
@@ -42,6 +42,12 @@ serve: env  ## serve the built pages on this machine (PORT=8000)
 	@test -e _build/html/index.html || { echo "There are no pages yet: run make book first." >&2; exit 1; }
 	@echo "http://127.0.0.1:$(PORT)/  (Ctrl-C stops it)"
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+offline: book  ## pack the pages into one zip that opens from a folder, without a network
+	@$(BIN)/python tools/offline.py
+
+pdf: env  ## make one PDF of the book from the stored outputs (needs TeX Live; says what is missing)
+	@$(BIN)/python tools/book_pdf.py
 
 text: env  ## write the notebooks as text (MyST) into _text/, for editing and searching
 	@$(BIN)/python tools/notebooks.py text $(ARGS)
