@@ -253,7 +253,7 @@ def _orbit(s: int, n: int) -> set[int]:
 
 
 def _zeros(m: int, distance: int) -> set[int]:
-    """The exponents at whose powers all words of the code with this distance vanish: 1 to distance - 2, and conjugates."""
+    """The exponents at whose powers all words of this code vanish: 1 to distance - 2, and their conjugates."""
     n = 2**m - 1
     return set().union(*(_orbit(i, n) for i in range(1, distance - 1)))
 

@@ -22,12 +22,11 @@ from .bounds import whole
 class Collapse(NamedTuple):
     """What `measure` returns; all numbers are 0 when the collapse is complete.
 
-    within: NC1, tr(W B^+) / K, W and B the covariances within and between classes, B^+ the pseudo-inverse.
-    lengths: NC2, the standard deviation of the lengths of the centred class means over their mean.
-    angles: NC2, the mean of |cos + 1/(K-1)| over pairs of centred class means.
-    duality: NC3, |V/|V| - M/|M|| for the matrices V of class vectors and M of means, both centred (Frobenius norms; at
-        most 2).
-    disagreement: NC4, the share of outputs whose nearest class mean is not the class that was predicted.
+    within: NC1, tr(W B^+) / K, W and B the covariances within and between classes, B^+ the pseudo-inverse; lengths:
+    NC2, the standard deviation of the lengths of the centred class means over their mean; angles: NC2, the mean of
+    abs(cos + 1/(K-1)) over pairs of centred class means; duality: NC3, the distance of the matrices of class vectors
+    and of means, both centred and divided by their Frobenius norms (at most 2); disagreement: NC4, the share of outputs
+    whose nearest class mean is not the class that was predicted.
     """
 
     within: float

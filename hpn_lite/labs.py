@@ -952,4 +952,6 @@ def collapse(k: int = 3, scale: float = 4, *, fixed: bool = False, seed: int = 1
     options = {"k": int(k), "scale": int(scale), "held": bool(fixed), "each": int(each)}
     options["seed"] = sphere.whole("seed", seed, 0)
     text = f"Outputs of {k} classes and their class vectors turn in the plane until each class is a single direction."
-    return Lab("collapse", options, "Neural collapse in the plane", text, lambda: plots.circle_2d(points.circle(k)).figure)
+    return Lab(
+        "collapse", options, "Neural collapse in the plane", text, lambda: plots.circle_2d(points.circle(k)).figure
+    )

@@ -46,7 +46,9 @@ def test_bch_parameters_are_the_published_ones(m):
     assert made == {(n + 1, k, d + 1) for n, k, d in PUBLISHED[m]}
 
 
-@pytest.mark.parametrize(("m", "bits", "distance"), [(7, 22, 48), (7, 15, 56), (8, 21, 112), (8, 13, 120), (9, 19, 240)])
+@pytest.mark.parametrize(
+    ("m", "bits", "distance"), [(7, 22, 48), (7, 15, 56), (8, 21, 112), (8, 13, 120), (9, 19, 240)]
+)
 def test_longer_bch_codes(m, bits, distance):
     """Bits of (127, 22), (127, 15), (255, 21), (255, 13) and (511, 19), as listed everywhere."""
     code = blockcodes.bch(m, distance)
@@ -121,7 +123,9 @@ def test_rows_in_pieces_are_the_rows():
     code = blockcodes.best(1000, 40)
     whole = blockcodes.rows(code, 0, 1000)
     assert torch.equal(whole, torch.cat([blockcodes.rows(code, s, min(s + 300, 1000)) for s in range(0, 1000, 300)]))
-    assert torch.equal((whole * math.sqrt(code.length)).round().to(torch.int8), blockcodes.signs(code, torch.arange(1000)))
+    assert torch.equal(
+        (whole * math.sqrt(code.length)).round().to(torch.int8), blockcodes.signs(code, torch.arange(1000))
+    )
     numbers = torch.tensor([5, 999, 5])
     assert torch.equal(blockcodes.signs(code, numbers), blockcodes.signs(code, torch.arange(1000))[numbers])
 

@@ -35,7 +35,7 @@ def advice(names: list[str]) -> str:
 
 
 def write_latex() -> Path:
-    """Have Sphinx write the LaTeX of the whole book; the folder that it is in. Warnings are errors, as for the pages."""
+    """Have Sphinx write the LaTeX of the whole book; the folder that it is in. Warnings are errors."""
     command = ["build", str(pages.ROOT), "--all", "-W", "-n", "--keep-going", "--builder", "latex"]
     subprocess.run(
         [str(Path(sys.executable).parent / "jupyter-book"), *command, "--path-output", str(WORK)],
@@ -47,7 +47,7 @@ def write_latex() -> Path:
 
 
 def faults(log: str) -> list[str]:
-    """What a reader of the PDF would miss: glyphs that no font has, references to nothing, errors that TeX passed over."""
+    """What a reader would miss: glyphs that no font has, references to nothing, errors that TeX passed over."""
     glyphs = {f"no glyph for {c}" for c in re.findall(r"Missing character: There is no (\S+)", log)}
     errors = set(re.findall(r"^! .*", log, flags=re.M))
     undefined = set(re.findall(r"^(?:LaTeX|Package hyperref) Warning: .*undefined.*", log, flags=re.M))
@@ -56,9 +56,16 @@ def faults(log: str) -> list[str]:
 
 def typeset(folder: Path) -> str:
     """Run latexmk; the log of the last pass. Raises CalledProcessError with the end of it where TeX stops."""
-    environment = {**os.environ, "max_print_line": "1000", "LATEXOPTS": "", "XINDYOPTS": "-L english -C utf8 -M sphinx.xdy"}
+    environment = {
+        **os.environ,
+        "max_print_line": "1000",
+        "LATEXOPTS": "",
+        "XINDYOPTS": "-L english -C utf8 -M sphinx.xdy",
+    }
     command = ["latexmk", "-xelatex", "-interaction=nonstopmode", "-halt-on-error", "-silent", "hypersphere.tex"]
-    subprocess.run(command, check=True, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        command, check=True, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     return (folder / "hypersphere.log").read_text(encoding="utf-8", errors="replace")
 
 

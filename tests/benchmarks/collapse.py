@@ -1,4 +1,4 @@
-"""Neural collapse on the digits: chapter 19's numbers. Five output layers, the same nets, the four signs at every epoch.
+"""Neural collapse on the digits: chapter 19's numbers. Five output layers, the same nets, four signs at every epoch.
 
     python tests/benchmarks/collapse.py RECORD.json               # five seeds, some minutes on one core
     python tests/benchmarks/collapse.py RECORD.json --seeds 0 1
@@ -43,7 +43,11 @@ def signs(net, head, images) -> dict:
     raw = collapse.measure(z, images.y, vectors, prediction)._asdict()
     unit = collapse.measure(sphere.normalize(z), images.y, vectors, prediction)._asdict()
     rounded = lambda d: {k: float(f"{v:.5g}") for k, v in d.items()}  # noqa: E731
-    return {"train_accuracy": float((prediction == images.y).double().mean()), "raw": rounded(raw), "unit": rounded(unit)}
+    return {
+        "train_accuracy": float((prediction == images.y).double().mean()),
+        "raw": rounded(raw),
+        "unit": rounded(unit),
+    }
 
 
 def run(name: str, seed: int, sets) -> dict:
@@ -61,7 +65,13 @@ def run(name: str, seed: int, sets) -> dict:
     done = training.train(net, head, sets, training.Recipe(**RECIPE), seed=seed, on_epoch=look)
     if not done.finished:
         raise SystemExit("stopped or diverged")
-    return {"head": name, "seed": seed, "final": done.final, "signs": rows, "seconds": round(time.perf_counter() - began, 2)}
+    return {
+        "head": name,
+        "seed": seed,
+        "final": done.final,
+        "signs": rows,
+        "seconds": round(time.perf_counter() - began, 2),
+    }
 
 
 def main() -> None:
