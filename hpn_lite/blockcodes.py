@@ -33,6 +33,7 @@ from torch import Tensor
 from .bounds import whole
 from .sphere import cap_fraction
 
+CHUNK = 2**14  # words made at once
 PRIMITIVE = {3: 11, 4: 19, 5: 37, 6: 67, 7: 137, 8: 285, 9: 529, 10: 1033}  # polynomials over two elements, as bits
 
 
@@ -151,14 +152,19 @@ def best(k: int, dim: int) -> BlockCode:
 def rows(code: BlockCode, start: int, stop: int, *, dtype: torch.dtype = torch.float32) -> Tensor:
     """The points of the words with the numbers start to stop - 1: (stop - start, length) unit rows.
 
-    Made when they are asked for, so that a million prototypes need no more memory than the piece in hand.
+    Made when they are asked for, so that a million prototypes need no more memory than the piece in hand. `signs` gives
+    the words with any numbers.
 
     Raises:
         ValueError: unless 0 <= start < stop <= 2^bits.
     """
     if not 0 <= start < stop <= 2**code.bits:
         raise ValueError(f"rows exist from 0 to 2^{code.bits} = {2**code.bits}, got {start} to {stop}")
-    return signs(code, torch.arange(start, stop)).to(dtype) / math.sqrt(code.length)
+    x = torch.empty(stop - start, code.length, dtype=dtype)
+    for low in range(start, stop, CHUNK):  # so that nothing but the result is large
+        high = min(low + CHUNK, stop)
+        x[low - start : high - start] = signs(code, torch.arange(low, high))
+    return x.div_(math.sqrt(code.length))
 
 
 def signs(code: BlockCode, numbers: Tensor) -> Tensor:
@@ -167,7 +173,7 @@ def signs(code: BlockCode, numbers: Tensor) -> Tensor:
     return (1 - 2 * (message @ code.generator.float() % 2)).to(torch.int8)  # sums of at most `bits` ones: exact
 
 
-def weights(code: BlockCode, *, chunk: int = 2**14) -> Tensor:
+def weights(code: BlockCode, *, chunk: int = CHUNK) -> Tensor:
     """How many words have how many ones: (length + 1,) int64. As differences of words are words, that tells all
     cosines between its points: 1 - 2 w / length occurs 2^bits weights[w] / 2 times among the pairs, for w > 0.
 

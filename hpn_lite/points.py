@@ -152,7 +152,11 @@ def block_code(k: int, dim: int, *, dtype: torch.dtype = torch.float64) -> Tenso
     Source: Lindstroem et al. 2024; hpn_lite.blockcodes.
     """
     code = blockcodes.best(k, dim)
-    return torch.nn.functional.pad(blockcodes.rows(code, 0, k, dtype=dtype), (0, dim - code.length))
+    x = torch.zeros(whole("k", k, 2), dim, dtype=dtype)
+    for low in range(0, k, blockcodes.CHUNK):  # so that nothing but the result is large
+        high = min(low + blockcodes.CHUNK, k)
+        x[low:high, : code.length] = blockcodes.rows(code, low, high, dtype=dtype)
+    return x
 
 
 def _parts_of_code(code: Tensor, k: int, dim: int, count: int, seed: int) -> Tensor:

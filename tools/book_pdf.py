@@ -16,12 +16,14 @@ import sys
 from pathlib import Path
 
 import pages
+import yaml
 
 PDF = pages.OUTPUT / "_build" / "learning-on-the-hypersphere.pdf"
 WORK = pages.OUTPUT / "_build" / "pdf"  # Sphinx puts its own _build in here
 NEEDED = ("xelatex", "latexmk", "xindy")
 ADVICE = """make pdf needs {missing}, which {is_are} not on this machine. On Debian or Ubuntu (about 2 GB):
-    apt-get install texlive-xetex texlive-latex-extra texlive-fonts-extra latexmk xindy
+    apt-get install texlive-xetex texlive-latex-extra texlive-fonts-extra texlive-fonts-recommended \\
+        fonts-dejavu latexmk xindy
 elsewhere install TeX Live or MacTeX, https://tug.org/texlive. The pages (make book) need none of it; make offline packs
 them into one file."""
 
@@ -44,6 +46,24 @@ def write_latex() -> Path:
         stdout=subprocess.DEVNULL,
     )
     return WORK / "_build" / "latex"
+
+
+def numbered(tex: str) -> str:
+    """The LaTeX with the chapters numbered as on the pages: from 1 in the first numbered part, none at front and back.
+
+    Sphinx numbers every chapter of a PDF; the table of contents says which parts are `numbered`.
+    """
+    parts = yaml.safe_load((pages.ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]
+    first = next(i for i, part in enumerate(parts) if part.get("numbered"))
+    found = iter(enumerate(parts))
+
+    def part(match: re.Match) -> str:
+        i, known = next(found)
+        depth = 2 if known.get("numbered") else -1
+        reset = "\\setcounter{chapter}{0}" if i == first else ""
+        return f"\\setcounter{{secnumdepth}}{{{depth}}}{reset}\n{match[0]}"
+
+    return re.sub(r"^\\part\{", part, tex, flags=re.M)
 
 
 def faults(log: str) -> list[str]:
@@ -76,6 +96,8 @@ def main() -> int:
     print("Sphinx writes the LaTeX, xelatex sets it three or four times: some minutes.", flush=True)
     try:
         folder = write_latex()
+        tex = folder / "hypersphere.tex"
+        tex.write_text(numbered(tex.read_text(encoding="utf-8")), encoding="utf-8")
         log = typeset(folder)
     except subprocess.CalledProcessError as error:
         log = WORK / "_build" / "latex" / "hypersphere.log"
