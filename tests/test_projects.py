@@ -9,13 +9,13 @@ import torch
 PAGE = (Path(__file__).parents[1] / "book" / "20-projects.md").read_text(encoding="utf-8")
 BRIEFS = {
     title: text
-    for title, text in re.findall(r"^## (\d · [^\n]+)\n(.*?)(?=^\(project-|^## |\Z)", PAGE, flags=re.M | re.S)
+    for title, text in re.findall(r"^## Project (\d: [^\n]+)\n(.*?)(?=^\(project-|^## |\Z)", PAGE, flags=re.M | re.S)
 }
 PARTS = ("**Question.**", "**Data.**", "**First steps.**", "**Hand in.**", "**Traps.**", "more points**")
 
 
 def test_six_briefs_with_all_parts():
-    assert [title.split(" ")[0] for title in BRIEFS] == list("123456")
+    assert [title.split(":")[0] for title in BRIEFS] == list("123456")
     for title, text in BRIEFS.items():
         flat = " ".join(text.split())
         places = [flat.find(part) for part in PARTS]

@@ -1,12 +1,13 @@
 // Neural collapse without a net: outputs and class vectors are directions in the plane, free to turn, and cross-entropy
 // is all that acts on them. Everything is an angle: phi for outputs, theta for class vectors. The theorem's bound is beside.
 
-const RATE = 0.15, PER_FRAME = 4;
+const RATE = 0.05, NUDGE = 0.02, PATIENCE = 60;
 
 export function mount(el, options, core) {
   const { button, degrees, fixed, range, select } = core;
   const { each } = options;
-  let { k, scale, held, seed } = options, theta, phi, steps, now, running = false;
+  let { k, scale, held, seed } = options, theta, phi, steps, now, mark, running = false;
+  const noise = core.random(99);
   const mean = (list) => list.reduce((a, b) => a + b, 0) / list.length;
   const label = (i) => Math.floor(i / each); // of output i
 
@@ -96,13 +97,18 @@ export function mount(el, options, core) {
   const board = core.canvas(el, { label: 'A circle of directions. Arrows are the class vectors, digits the outputs, each written as its class.', draw });
   const tick = core.clock(el, () => {
     if (!running) return false;
-    step(PER_FRAME);
-    if (now.loss / now.bound < 1.0001 || steps >= 4000) run(false);
+    step(1);
+    if (steps % PATIENCE === 0) { // at rest when the last steps gained next to nothing
+      if (mark - now.loss < 1e-5 * now.loss) run(false);
+      mark = now.loss;
+    }
     return running;
   });
   function run(on) {
-    if (on && core.calm()) return step(500); // no motion: the state after 500 steps
+    if (on) phi = phi.map((p) => p + NUDGE * (noise() - 0.5)); // so that no output rests on a ridge
+    if (on && core.calm()) return step(1000); // no motion: the state after 1,000 steps
     running = on;
+    mark = Infinity;
     core.write(go, on ? 'Pause' : 'Run');
     if (on) tick();
   }
