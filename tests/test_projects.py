@@ -24,7 +24,7 @@ def test_six_briefs_with_all_parts():
 
 
 def test_the_rubric_adds_up():
-    rows = re.findall(r"^\| (?!-)(\w+) \|(.*)\|(.*)\|(.*)\|$", PAGE.replace("| |", "| head |", 1), flags=re.M)
+    rows = re.findall(r"^\| (?!-)([\w ]+) \|(.*)\|(.*)\|(.*)\|$", PAGE, flags=re.M)
     head, *rest = rows
     points = [int(cell.split()[0]) for cell in head[1:]]
     assert points == [4, 2, 0] and len(rest) == 6
