@@ -32,6 +32,7 @@ __all__ = [
     "Construction",
     "Lab",
     "Regime",
+    "collapse",
     "directions",
     "evolution",
     "film",
@@ -1024,3 +1025,25 @@ def _matched(means: torch.Tensor, prototypes: torch.Tensor, names: list[str]):
     for m, w in zip(means.tolist(), prototypes[found].tolist(), strict=True):
         ax.plot(*zip(m, w, strict=True), color=plots.ORANGE)
     return ax.figure
+def collapse(k: int = 3, scale: float = 4, *, fixed: bool = False, seed: int = 1, each: int = 6) -> Lab:
+    """Neural collapse in the plane: outputs and class vectors are free directions, and cross-entropy turns them.
+
+    Args:
+        k: number of classes at the start, 2 to 6.
+        scale: factor of the cosines in the scores, a whole number from 1 to 12.
+        fixed: hold the class vectors, evenly spaced.
+        seed: of the random start; New start counts on from here.
+        each: outputs of each class, 1 to 12.
+    Raises:
+        ValueError: on an option out of range.
+    """
+    if not 2 <= sphere.whole("k", k, 2) <= 6:
+        raise ValueError(f"k must be from 2 to 6, got {k}")
+    if not 1 <= sphere.whole("scale", scale, 1) <= 12 or not 1 <= sphere.whole("each", each, 1) <= 12:
+        raise ValueError(f"scale and each must be from 1 to 12, got {scale} and {each}")
+    options = {"k": int(k), "scale": int(scale), "held": bool(fixed), "each": int(each)}
+    options["seed"] = sphere.whole("seed", seed, 0)
+    text = f"Outputs of {k} classes and their class vectors turn in the plane until each class is a single direction."
+    return Lab(
+        "collapse", options, "Neural collapse in the plane", text, lambda: plots.circle_2d(points.circle(k)).figure
+    )
