@@ -26,7 +26,7 @@ from notebooks import ROOT, source
 
 COURSE = ROOT / "notebooks" / "assignments"
 HIDDEN = re.compile(r"^\s*### BEGIN (?:HIDDEN TESTS|SOLUTION).*?^\s*### END (?:HIDDEN TESTS|SOLUTION)$", re.M | re.S)
-SCHEME = re.compile(r"^.*BEGIN MARK SCHEME.*?END MARK SCHEME.*?$", re.M | re.S)
+SCHEME = re.compile(r"^[^\n]*BEGIN MARK SCHEME.*?END MARK SCHEME[^\n]*$", re.M | re.S)
 LEVELS = ("By hand", "Code", "Experiment")
 
 
