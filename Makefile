@@ -2,7 +2,7 @@
 # Only Python 3.11 to 3.13 and make are needed. No target deletes anything that you made.
 
 .DEFAULT_GOAL := help
-.PHONY: help env book execute status check test lab serve text notebook pins logo
+.PHONY: help env book execute status check test lab serve text notebook assignments pins logo
 SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8000
@@ -48,6 +48,9 @@ text: env  ## write the notebooks as text (MyST) into _text/, for editing and se
 
 notebook: env  ## bring edits made in _text/ back into the notebooks
 	@$(BIN)/python tools/notebooks.py notebook $(ARGS)
+
+assignments: env  ## make the students' notebooks of the assignments from their sources
+	@$(BIN)/python tools/assignments.py release
 
 pins: env  ## renew the pins of requirements.txt (needs a network)
 	@$(BIN)/python tools/pins.py

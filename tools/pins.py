@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = "# The versions this book was built and tested with, on Python 3.11 to 3.13 (make pins renews them).\n"
-COMPILE = "pip compile pyproject.toml --universal --upgrade --python-version 3.11 --extra book --extra test"
+COMPILE = "pip compile pyproject.toml --universal --upgrade --python-version 3.11 --extra book --extra test --extra teach"
 PLAIN = "--no-annotate --no-header --no-emit-index-url --no-emit-find-links --no-strip-markers --quiet"
 
 
