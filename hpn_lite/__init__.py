@@ -15,6 +15,7 @@ The module behind the book *Learning on the Hypersphere*. It is flat, and small 
     nets, data, training, stepping   the papers' networks and data, and one way to train them
     experiments, records, runs, ledger   the papers' tables, our runs of them, the two side by side
     scores      accuracy per group, calibration, verification
+    checks      whether a number is right, for the assignments
     plots       matplotlib figures
     labs        things to play with on a page, without a kernel
 

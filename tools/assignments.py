@@ -88,9 +88,7 @@ def generate(out: Path, course: Path = COURSE, gradebook: Path | None = None) ->
     with tempfile.TemporaryDirectory() as scratch:
         book = gradebook or Path(scratch) / "gradebook.db"
         command = [sys.executable, "-c", GENERATE, f"sqlite:///{book}", str(out.resolve())]
-        done = subprocess.run(
-            [*command, *names(course)], cwd=course, env=environment(), capture_output=True, text=True
-        )
+        done = subprocess.run([*command, *names(course)], cwd=course, env=environment(), capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"nbgrader could not make the releases:\n{done.stdout}{done.stderr}")
 
