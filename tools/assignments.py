@@ -72,7 +72,8 @@ import sys
 from nbgrader.apps import GenerateAssignmentApp
 for name in sys.argv[3:]:
     app = GenerateAssignmentApp()
-    app.initialize([name, "--force", f"--CourseDirectory.db_url={sys.argv[1]}", f"--CourseDirectory.release_directory={sys.argv[2]}"])
+    options = [f"--CourseDirectory.db_url={sys.argv[1]}", f"--CourseDirectory.release_directory={sys.argv[2]}"]
+    app.initialize([name, "--force", *options])
     app.start()
 """
 
@@ -95,11 +96,8 @@ def generate(out: Path, course: Path = COURSE, gradebook: Path | None = None) ->
 
 def stale(fresh: Path, course: Path = COURSE) -> list[str]:
     """Which releases differ from those in the folder `fresh`, including those that should not be there."""
-    return [
-        p.name
-        for p in sorted({*fresh.glob("*"), *(course / "release").glob("*")}, key=lambda p: p.name)
-        if p.is_dir() and not _same(path("", p.name, fresh), path("release", p.name, course))
-    ]
+    found = {p.name for folder in (fresh, course / "release") for p in folder.iterdir() if p.is_dir()}
+    return [n for n in sorted(found) if not _same(path("", n, fresh), path("release", n, course))]
 
 
 def _same(a: Path, b: Path) -> bool:
