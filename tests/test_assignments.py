@@ -127,7 +127,7 @@ def test_what_is_hidden():
         "of a solution"
     )
     assert "torch.set_num_threads(1)" not in hidden
-    assert any("named beforehand that would refute" in line for line in assignments.hidden_lines("project")), "of a mark scheme"
+    assert any("that would refute" in line for line in assignments.hidden_lines("project")), "of a mark scheme"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -146,7 +146,6 @@ def test_seals_are_all_in_use():
         text = "\n".join(assignments.source(c) for c in assignments.cells("release", name))
         seals = re.findall(r'"([0-9a-f]{16})"', text)
         assert len(seals) == len(set(seals)) == text.count("checks.number(")
-        assert not re.search(r"\{[a-z0-9]+\}\"", text), "a seal was forgotten"
 
 
 # ---- The pages ------------------------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """The assignments from the release to the grade: students of every kind hand in, nbgrader and plain pytest grade them.
 
-The full-mark student hands in the model solutions; the half-right one makes mistakes that people make (WRONG) and leaves
-out the experiments; the empty one hands in the release as it is; the tampering one changes tests, points and checks
-instead of answering; and one hands in an endless loop. All of them have torch and numpy, hpn_lite and what a kernel needs,
-and nothing else: a wall stops every other import.
+The full-mark student hands in the model solutions; the half-right one makes mistakes that people make (WRONG) and
+leaves out the experiments; the empty one hands in the release as it is; the tampering one changes tests, points and
+checks instead of answering; and one hands in an endless loop. All of them have torch and numpy, hpn_lite and what a
+kernel needs, and nothing else: a wall stops every other import.
 """
 
 from __future__ import annotations

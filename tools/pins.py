@@ -18,7 +18,8 @@ PLAIN = "--no-annotate --no-header --no-emit-index-url --no-emit-find-links --no
 
 def main() -> int:
     uv = Path(sys.executable).parent / "uv"
-    done = subprocess.run([uv, *COMPILE.split(), *EXTRAS.split(), *PLAIN.split()], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    command = [uv, *f"{COMPILE} {EXTRAS} {PLAIN}".split()]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         print(
             "The pins stay as they were: see above (no network, or bounds that contradict each other).", file=sys.stderr
