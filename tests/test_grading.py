@@ -96,17 +96,18 @@ def needs(names, seen):
             needs([r.name.lower().replace("_", "-") for r in found], seen)
     return seen
 
+own = needs(["torch", "numpy", "ipykernel"], set())
+foreign = {
+    top for top, dists in importlib.metadata.packages_distributions().items()
+    if not {d.lower().replace("_", "-") for d in dists} & own and top != "hpn_lite"
+}
+
 class Wall:
-    own = needs(["torch", "numpy", "ipykernel"], set())
-    foreign = {
-        top for top, dists in importlib.metadata.packages_distributions().items()
-        if not {d.lower().replace("_", "-") for d in dists} & own and top != "hpn_lite"
-    }
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in self.foreign:
+        if name.partition(".")[0] in foreign:
             raise ModuleNotFoundError(f"blocked: {name}", name=name)
 
-for name in [n for n in sys.modules if n.partition(".")[0] in Wall.foreign]:
+for name in [n for n in sys.modules if n.partition(".")[0] in foreign]:
     del sys.modules[name]
 sys.meta_path.insert(0, Wall())
 """
