@@ -4,6 +4,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help env book execute status check test lab serve atlas slides text notebook pins logo
 .PHONY: help env book execute status check test lab serve text notebook pins logo pdf offline
+.PHONY: help env book execute status check test lab serve text notebook assignments pins logo
 SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8000
@@ -61,6 +62,9 @@ text: env  ## write the notebooks as text (MyST) into _text/, for editing and se
 
 notebook: env  ## bring edits made in _text/ back into the notebooks
 	@$(BIN)/python tools/notebooks.py notebook $(ARGS)
+
+assignments: env  ## make the students' notebooks of the assignments from their sources
+	@$(BIN)/python tools/assignments.py release
 
 pins: env  ## renew the pins of requirements.txt (needs a network)
 	@$(BIN)/python tools/pins.py

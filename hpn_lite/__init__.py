@@ -16,6 +16,7 @@ The module behind the book *Learning on the Hypersphere*. It is flat, and small 
     experiments, records, runs, ledger   the papers' tables, our runs of them, the two side by side
     scores      accuracy per group, calibration, verification
     collapse    how far the outputs of a net have fallen onto a simplex
+    checks      whether a number is right, for the assignments
     plots       matplotlib figures
     labs        things to play with on a page, without a kernel
 
