@@ -34,6 +34,7 @@ LABS = {
     "penalty": lambda: labs.penalty(
         {"MHE": [{"weight": 0, "error": 9, "half": 1, "change": 0, "spread": 1, "energy": [0.5], "length": [1]}]}, ["a"]
     ),
+    "tail": labs.tail,
     "two_tasks": labs.two_tasks,
     "choices": lambda: labs.question("Is it so?", ["Yes", "No"], 0, "Because."),
     "number": lambda: labs.number("How many?", 3.0),
