@@ -119,7 +119,7 @@ export function mount(el, options, core) {
     board.redraw();
   }
   const board = core.canvas(el, {
-    aspect: 1.25, draw,
+    aspect: 1.05, draw,
     label: 'Two rows of bars, one bar for each class, from the most frequent to the rarest: its images above, its weight below. The text says the numbers of the chosen class.',
   });
   const choose = (values, value, label, input, show = String) => range({
