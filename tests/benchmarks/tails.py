@@ -1,6 +1,7 @@
 """Long tails: the runs that chapter 17 shows.
 
     python tests/benchmarks/tails.py prototypes PROTOTYPES.json  # digits: who places the classes, at several factors
+    python tests/benchmarks/tails.py early EARLY.json            # digits: assignment in the first steps
     python tests/benchmarks/tails.py weights WEIGHTS.json        # digits: weights and mixup, softmax and simplex
     python tests/benchmarks/tails.py mnist MNIST.json            # MNIST made long-tailed; $HPN_LITE_DATA must hold it
 
@@ -24,6 +25,7 @@ import torch
 from hpn_lite import assignment, data, energy, heads, losses, nets, points, records, scores, training
 
 CLASSES = 10
+EARLY = 40  # steps
 GROUP = 3  # the three most frequent classes are the head, the three rarest the tail: sizes differ too much to count
 
 
@@ -72,12 +74,17 @@ def placed(dim: int):
 
 
 def make_head(kind: str, dim: int, weighting: str, counts, seed: int):
-    """softmax; fixed: prototypes in a random order; assigned: matched to centred class means after every epoch."""
+    """softmax; fixed: prototypes in a random order; assigned: matched to centred class means after every epoch; early:
+    to their running means after every step of the first EARLY, before outputs have settled anywhere."""
     weight, batch = class_weights(counts, weighting), weighting == "batch"
     if kind == "softmax":
         return nets.seeded(seed + 1000, Softmax, CLASSES, dim, weight, batch)
-    options = {"every": 1 if kind == "assigned" else 0, "momentum": None, "centred": True, "seed": seed}
-    return Dot(placed(dim), weight=weight, batch=batch, **options)
+    options = {
+        "fixed": {"every": 0},
+        "assigned": {"every": 1, "momentum": None},
+        "early": {"steps": 1, "until": EARLY, "momentum": 0.9},
+    }[kind]
+    return Dot(placed(dim), weight=weight, batch=batch, centred=True, seed=seed, **options)
 
 
 # ---- what is measured ----------------------------------------------------------------------------------------------
@@ -132,7 +139,7 @@ def one(parts, make, recipe, factor, kind, dim, weighting, mixup, seed) -> dict:
     if not result.finished:
         return row | {"diverged": result.diverged, "seconds": round(result.seconds, 2)}
     row |= judge(net, head, train, test, seed)
-    if kind == "assigned":
+    if kind in ("assigned", "early"):
         row["moved"] = [m.moved for m in head.labels.history]
     digits = [order.tolist().index(k) for k in range(CLASSES)]
     return row | {"digits": digits, "loss": round(result.epochs[-1]["loss"], 5), "seconds": round(result.seconds, 2)}
@@ -175,6 +182,12 @@ BENCHMARKS = {
         "plan": lambda seeds: [(f, *m, 0.0, s) for s in range(seeds) for f in FACTORS for m in METHODS],
         "settings": {"net": "digits, 8 filters", **dataclasses.asdict(DIGITS)},
     },
+    "early": {
+        "run": one_digits,
+        "seeds": 10,
+        "plan": lambda seeds: [(f, "early", 3, "inverse", 0.0, s) for s in range(seeds) for f in FACTORS],
+        "settings": {"net": "digits, 8 filters", "early": EARLY, **dataclasses.asdict(DIGITS)},
+    },
     "weights": {
         "run": one_digits,
         "seeds": 10,
@@ -195,6 +208,12 @@ BENCHMARKS = {
     },
 }
 KEYS = ("factor", "kind", "dim", "weights", "mixup", "seed")
+
+
+def as_text(record: dict, rows: list[dict]) -> str:
+    """The record as JSON with one run on each line."""
+    lines = ",\n".join("  " + json.dumps(row) for row in rows)
+    return json.dumps(record, indent=1)[:-2] + f',\n "runs": [\n{lines}\n ]\n}}\n'
 
 
 def main() -> None:
@@ -223,10 +242,9 @@ def main() -> None:
             "settings": chosen["settings"],
             "data_checksums": sums,
             "provenance": provenance,
-            "runs": rows,
         }
         options.record.parent.mkdir(parents=True, exist_ok=True)
-        options.record.write_text(json.dumps(record, indent=1) + "\n")
+        options.record.write_text(as_text(record, rows))
 
 
 if __name__ == "__main__":
