@@ -193,7 +193,7 @@ class AssignedHead(PrototypeHead):
         steps: re-assign after every so many steps in place of epochs.
         until: no re-assignment from this epoch (or step) on; default: to the end.
         loss: "pull", the squared cosine loss (L_IPM, balanced data), or "dot", dot-regression (long tails).
-        weight: (K,) weight of each class in the loss.
+        weight: (K,) weight of each class in the loss; or "batch": those of losses.batch_weights, for long tails.
     Raises:
         TypeError, ValueError: see LabelAssignment; also on another loss.
     Source: LPA, section 3 and its supplement, section 9.
@@ -211,10 +211,14 @@ class AssignedHead(PrototypeHead):
         steps: int | None = None,
         until: int | None = None,
         loss: str = "pull",
-        weight: Tensor | None = None,
+        weight: Tensor | str | None = None,
     ):
         labels = LabelAssignment(prototypes, classes, momentum=momentum, centred=centred, seed=seed)
-        super().__init__(labels.assigned, weight=weight)
+        if isinstance(weight, str) and weight != "batch":
+            raise ValueError(f'weight must be a tensor of one weight per class, "batch" or None, got {weight!r}')
+        by_batch = isinstance(weight, str)
+        super().__init__(labels.assigned, weight=None if by_batch else weight)
+        self.balanced = by_batch
         if loss not in ("pull", "dot"):
             raise ValueError(f'loss must be "pull" or "dot", got {loss!r}')
         self.labels, self.form = labels, loss
@@ -222,11 +226,11 @@ class AssignedHead(PrototypeHead):
         self.until = until
 
     def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
-        if self.form == "pull":
-            return super().loss(z, y, reduction)
         losses.check_outputs(z, self.width, check=self.check)
         y = losses.check_labels(y, self.classes, size=len(z), name="y", check=self.check)
-        return losses.dot_regression(z, self.prototypes, y, weight=self.weight, reduction=reduction, check=False)
+        weight = losses.batch_weights(y, self.classes) if self.balanced else self.weight
+        form = losses.squared_cosine if self.form == "pull" else losses.dot_regression
+        return form(z, self.prototypes, y, weight=weight, reduction=reduction, check=False)
 
     @torch.no_grad()
     def observe(self, z: Tensor, y: Tensor) -> None:

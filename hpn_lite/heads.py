@@ -27,6 +27,7 @@ from .bounds import whole
 __all__ = [
     "Head",
     "PrototypeHead",
+    "FixedSoftmaxHead",
     "SoftmaxHead",
     "NearestMeanHead",
     "AngularSoftmaxHead",
@@ -90,8 +91,9 @@ def _tuple(y, names: tuple[str, ...]) -> tuple[Tensor, ...]:
     return tuple(y)
 
 
-def _cross_entropy(scores: Tensor, labels: Tensor, reduction: str) -> Tensor:
-    return F.cross_entropy(scores.to(torch.promote_types(scores.dtype, torch.float32)), labels, reduction=reduction)
+def _cross_entropy(scores: Tensor, labels: Tensor, reduction: str, smoothing: float = 0.0) -> Tensor:
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    return F.cross_entropy(scores, labels, reduction=reduction, label_smoothing=smoothing)
 
 
 def _accuracy(prediction: Tensor, labels: Tensor) -> float:
@@ -162,18 +164,41 @@ class PrototypeHead(_ClassHead):
         return f"{self.classes} prototypes in {self.width} dimensions"
 
 
+class FixedSoftmaxHead(PrototypeHead):
+    """Fixed prototypes learnt from by cross-entropy on <z, p_k>: what LPA-T9 compares with, and chapter 15 explains.
+
+    Args:
+        prototypes: (K, D) unit rows, row k for class k.
+    Raises:
+        TypeError, ValueError: see PrototypeHead.
+    Source: LPA-E10, with the prototypes as the weights.
+    """
+
+    def __init__(self, prototypes: Tensor):
+        super().__init__(prototypes)
+
+    def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
+        losses.check_outputs(z, self.width, check=self.check)
+        y = losses.check_labels(y, self.classes, size=len(z), name="y", check=self.check)
+        return _cross_entropy(z @ self.prototypes.to(z.dtype).T, y, reduction)  # (B, D) -> (B, K) -> number or (B,)
+
+
 class SoftmaxHead(_ClassHead):
     """The usual classifier: a linear layer, learnt with the net, and cross-entropy.
 
     Args:
         classes: number of classes K, at least 2.
         width: outputs of the net before the linear layer; default: none, the net's K outputs are the scores.
+        smoothing: label smoothing, the share of the target that is spread over all classes alike, in [0, 1).
     Raises:
-        ValueError: if classes < 2 or width < 1.
+        ValueError: if classes < 2, width < 1 or smoothing is out of range.
     """
 
-    def __init__(self, classes: int, width: int | None = None):
+    def __init__(self, classes: int, width: int | None = None, *, smoothing: float = 0.0):
         super().__init__()
+        if not 0 <= smoothing < 1:
+            raise ValueError(f"smoothing must lie in [0, 1), got {smoothing}")
+        self.smoothing = smoothing
         self.classes = whole("classes", classes, 2)
         self.width = self.classes if width is None else whole("width", width, 1)
         self.linear = nn.Identity() if width is None else nn.Linear(width, classes)
@@ -185,7 +210,7 @@ class SoftmaxHead(_ClassHead):
     def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
         scores = self(z)
         y = losses.check_labels(y, self.classes, size=len(z), name="y", check=self.check)
-        return _cross_entropy(scores, y, reduction)
+        return _cross_entropy(scores, y, reduction, self.smoothing)
 
 
 class NearestMeanHead(_ClassHead):

@@ -169,8 +169,8 @@ def _commit() -> str | None:
     try:
         # of the package alone: another notebook or record changes nothing about how a run is made
         return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", ".") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
+    except (OSError, subprocess.SubprocessError):  # a copy without its repository can be told what it is a copy of
+        return os.environ.get("HPN_LITE_COMMIT") or None
 
 
 def digest(content: Mapping) -> str:

@@ -15,6 +15,8 @@ nothing is read or written. The records themselves are the matter of hpn_lite.re
 """
 
 import argparse
+import collections
+import concurrent.futures
 import contextlib
 import inspect
 import json
@@ -31,6 +33,7 @@ from typing import NamedTuple
 
 import torch
 
+from . import stepping
 from .experiments import EXPERIMENTS, Row
 from .records import (
     Record,
@@ -101,9 +104,16 @@ def train(config: Mapping, seed: int, device: str, seconds: float | None, checkp
     done = training.train(net, head, data, recipe, seed=seed, **options)
     if done.stopped == "interrupted":
         raise KeyboardInterrupt
-    details = {"recipe": finite(asdict(recipe)), "parameters": nets.parameters(net), "width": head.width}
+    details = {
+        "beside_others": stepping.taking_turns(),
+        "recipe": finite(asdict(recipe)),
+        "parameters": nets.parameters(net),
+        "width": head.width,
+    }
     if (prototypes := getattr(head, "prototypes", None)) is not None:
         details["largest_cosine"] = float(energy.largest_cosine(prototypes.double().cpu()))
+    if done.finished and "long_tailed" in (config["data"] if isinstance(config["data"], Mapping) else ()):
+        details |= _per_class(net, head, data)
     if done.finished and head.width <= 3:
         details["sample"] = _sample(net, head, data[1])
     return Outcome(
@@ -116,6 +126,20 @@ def train(config: Mapping, seed: int, device: str, seconds: float | None, checkp
         seconds=done.seconds,
         images_per_second=round(done.images_per_second, 1),
     )
+
+
+@torch.no_grad()
+def _per_class(net: torch.nn.Module, head: torch.nn.Module, data: tuple) -> dict:
+    """Images of each class in training, and its accuracy on the test set: what head, medium and tail are made of."""
+    from . import data as datasets
+    from . import scores
+
+    net.eval()
+    test = data[1].to(next(net.parameters()).device)
+    outputs = [net(x).float() for x, _ in datasets.batches(test, 1000)]
+    accuracy = scores.class_accuracy(head.predict(torch.cat(outputs)), test.labels, len(data[0].classes))
+    counts = torch.bincount(data[0].labels.cpu(), minlength=len(data[0].classes))
+    return {"train_counts": counts.tolist(), "class_accuracy": _rounded(accuracy)}
 
 
 @torch.no_grad()
@@ -259,10 +283,10 @@ def alone(lock: Path) -> Iterator[bool]:
 # --- the shell -------------------------------------------------------------------------------------------------------
 
 
-def wanted(names: Iterable[str], seeds: Iterable[int]) -> list[tuple[str, Row, int]]:
+def wanted(names: Iterable[str], seeds: Iterable[int], parts: Iterable[str] = ()) -> list[tuple[str, Row, int]]:
     """What the experiments ask for, in order of worth: every row with the first seed, then with the second ...
 
-    Rows that several experiments share come once.
+    Rows that several experiments share come once. parts: only rows whose names contain one of them.
     """
     names = list(names) or list(EXPERIMENTS)
     if unknown := [n for n in names if n not in EXPERIMENTS]:
@@ -273,6 +297,8 @@ def wanted(names: Iterable[str], seeds: Iterable[int]) -> list[tuple[str, Row, i
             if key(row.config) not in rows or row.worth < rows[key(row.config)][1].worth:
                 rows[key(row.config)] = (name, row)
     ordered = sorted(rows.values(), key=lambda pair: pair[1].worth)
+    parts = tuple(parts)
+    ordered = [(name, row) for name, row in ordered if not parts or any(part in row.name for part in parts)]
     return [(name, row, seed) for seed in seeds for name, row in ordered if seed < row.seeds]
 
 
@@ -281,10 +307,12 @@ def fill(
     *,
     budget: float,
     seeds: Iterable[int] = (0,),
+    parts: Iterable[str] = (),
     device: str | None = None,
     out: Path | str | None = None,
     progress: bool = True,
     download: bool = False,
+    together: int = 1,
     say: Callable[[str], None] = print,
 ) -> dict[str, int]:
     """Do the missing rows, in order of worth, until the budget is spent; each is saved as it ends.
@@ -293,45 +321,76 @@ def fill(
         names: of experiments; none for all.
         budget: seconds in all.
         seeds, device, out, progress: as in `get_or_run`.
+        parts: only rows whose names contain one of these.
         download: fetch public data that are missing.
+        together: so many at once, in threads that take turns and, on a GPU, have a stream each: one small net leaves
+            most of a large GPU idle. Their records say so, since their seconds are not those of a run alone.
         say: told what happens.
     Returns:
         How many rows were there, done, left (no time, or another process is at them), lacking (no data), failed.
     """
     end = time.monotonic() + budget
     count = dict.fromkeys(("there", "done", "left", "lacking", "failed"), 0)
-    for name, row, seed in wanted(names, seeds):
+
+    def attempt(item: tuple[str, Row, int]) -> str:
+        name, row, seed = item
         label = f"{name}  {row.name}, seed {seed}"
         if find(row.config, seed, out):
-            count["there"] += 1
-            continue
+            return "there"
         left = end - time.monotonic()
         if left <= 0:
-            count["left"] += 1
-            continue
+            return "left"
         say(f"{label} ...")
         try:
             if download:
                 _fetch(row.config)
             record = get_or_run(
                 row.config, seed=seed, experiment=name.lower(), row=name, run=True, device=device,
-                seconds=left, out=out, progress=progress,
+                seconds=left, out=out, progress=progress and together == 1,
             )  # fmt: skip
         except FileNotFoundError as error:
-            say(f"  cannot be run here: {error}")
-            count["lacking"] += 1
+            say(f"{label}: cannot be run here: {error}")
+            return "lacking"
         except Exception as error:  # the other rows are worth their time all the same
-            say(f"  failed: {type(error).__name__}: {error}")
-            count["failed"] += 1
-        else:
-            if record is None:
-                say("  not finished: no time left, or another process is at it; the next call goes on from there")
-                count["left"] += 1
-            else:
-                numbers = ", ".join(f"{m} {v:.4g}" for m, v in record.final.items() if v is not None)
-                say(f"  {record.diverged or numbers} ({record.seconds:.0f} s) -> {short(record.path)}")
-                count["done"] += 1
+            say(f"{label}: failed: {type(error).__name__}: {error}")
+            return "failed"
+        if record is None:
+            say(f"{label}: not finished: no time left, or another process is at it; the next call goes on from there")
+            return "left"
+        numbers = ", ".join(f"{m} {v:.4g}" for m, v in record.final.items() if v is not None)
+        say(f"{label}: {record.diverged or numbers} ({record.seconds:.0f} s) -> {short(record.path)}")
+        return "done"
+
+    items = wanted(names, seeds, parts)
+    for state in map(attempt, items) if together == 1 else _in_turns(attempt, items, together, device):
+        count[state] += 1
     return count
+
+
+def _in_turns(attempt: Callable, items: Iterable, together: int, device: str | None) -> list[str]:
+    """Attempt the items in `together` threads that take turns; Ctrl-C stops them all, each with its checkpoint."""
+    turns, gpu = stepping.Turns(), torch.cuda.is_available() and not str(device).startswith("cpu")
+    queue, states = collections.deque(items), []
+
+    def work() -> None:
+        with turns, torch.cuda.stream(torch.cuda.Stream(device)) if gpu else contextlib.nullcontext():
+            while queue and not turns.caught:
+                states.append(attempt(queue.popleft()))
+
+    # The threads' steps are many and short: what searches points beside them must not keep them waiting.
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    try:
+        with stepping.interrupts(turns.caught), stepping.settings(torch.device("cpu")):
+            with concurrent.futures.ThreadPoolExecutor(together) as pool:
+                done = [pool.submit(work) for _ in range(together)]
+            for one in done:
+                one.result()  # raises what was raised there
+    finally:
+        sys.setswitchinterval(interval)
+    if turns.caught:
+        raise KeyboardInterrupt
+    return states
 
 
 def _fetch(config: Mapping) -> None:
@@ -344,10 +403,12 @@ def _fetch(config: Mapping) -> None:
         loader(download=True)
 
 
-def listing(names: Iterable[str], seeds: Iterable[int], out: Path | str | None = None) -> str:
+def listing(
+    names: Iterable[str], seeds: Iterable[int], out: Path | str | None = None, parts: Iterable[str] = ()
+) -> str:
     """Which rows are there and which are missing, with what they will cost."""
     lines, minutes = [], 0.0
-    for name, row, seed in wanted(names, seeds):
+    for name, row, seed in wanted(names, seeds, parts):
         found = find(row.config, seed, out)
         if found:
             state = f"{found[0].seconds / 60:7.1f} min  {short(found[0].path)}"
@@ -367,30 +428,34 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--budget", type=float, metavar="SECONDS", help="stop after so many seconds (needed to run)")
     parser.add_argument("--list", action="store_true", help="say what is there, what is missing and its cost")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="default 0")
+    parser.add_argument("--rows", nargs="+", default=[], metavar="TEXT", help="only rows with one of these in the name")
     parser.add_argument("--device", help="cuda, cuda:1, cpu; default: the GPU if there is one")
     parser.add_argument("--download", action="store_true", help="fetch public data sets that are missing")
     parser.add_argument("--out", type=Path, help="where the records are (default notebooks/runs of the repository)")
-    parser.add_argument("--together", type=int, default=1, metavar="N", help="so many runs at once")
+    parser.add_argument(
+        "--together", type=int, default=1, metavar="N", help="so many runs at once: processes on CPUs, streams on a GPU"
+    )
     options = parser.parse_args(argv)
     try:
         wanted(options.experiments, options.seeds)
     except ValueError as error:
         parser.error(str(error))
     if options.list:
-        print(listing(options.experiments, options.seeds, options.out))
+        print(listing(options.experiments, options.seeds, options.out, options.rows))
         return 0
     if options.budget is None or options.budget <= 0:
         parser.error("--budget SECONDS is needed to run (or --list, to see what there is)")
     if min(options.seeds) < 0 or options.together < 1:
         parser.error("seeds are 0 or more, and at least one run goes on at once")
-    if options.together > 1:
+    gpu = torch.cuda.is_available() and not str(options.device).startswith("cpu")
+    if options.together > 1 and not gpu:
         return _together(options, list(sys.argv[1:] if argv is None else argv))
     # A polite kill ends like Ctrl-C: training saves its checkpoint first.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         count = fill(
-            options.experiments, budget=options.budget, seeds=options.seeds, device=options.device, out=options.out,
-            progress=sys.stderr.isatty(),
+            options.experiments, budget=options.budget, seeds=options.seeds, parts=options.rows, device=options.device,
+            out=options.out, together=options.together, progress=sys.stderr.isatty(),
             download=options.download, say=lambda text: print(text, flush=True),
         )  # fmt: skip
     except KeyboardInterrupt:

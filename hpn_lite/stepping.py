@@ -4,6 +4,7 @@ A step is net, loss, gradient and update. On a GPU it is captured once as a CUDA
 and then replayed: for the small nets of this book launching the kernels one by one takes longer than running them.
 """
 
+import collections
 import contextlib
 import copy
 import dataclasses
@@ -102,7 +103,7 @@ class Stepper:
         state = copy.deepcopy(self.optimiser.state)
         state = {id(p): v for p, v in zip(self.optimiser.state, state.values(), strict=True)}
         generator = torch.cuda.get_rng_state(self.device)
-        self.x, self.y = x, y  # fresh tensors of ours; later batches are copied into them
+        self.x, self.y = copy.deepcopy((x, y))  # of our own; later batches are copied into them
         try:
             side = torch.cuda.Stream(self.device)
             side.wait_stream(torch.cuda.current_stream(self.device))
@@ -112,7 +113,7 @@ class Stepper:
             torch.cuda.current_stream(self.device).wait_stream(side)
             self.optimiser.zero_grad(set_to_none=True)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph, stream=side):
                 self.out = self._step(self.x, self.y, scale)
             self.graph, self.addresses = graph, [b.data_ptr() for b in self.head.buffers()]
         except Exception as error:  # something in net, head or penalty cannot be captured; eager steps always work
@@ -200,10 +201,79 @@ def restore(rng: list, device: torch.device) -> None:
         torch.cuda.set_rng_state(rng[1], device)
 
 
+class Turns:
+    """Threads that take turns, so that several runs share one GPU: one prepares its next step while others compute.
+
+    Only the thread whose turn it is runs, so nothing that it touches needs a lock. A thread enters (`with turns:`),
+    and each `pause` lets the others have their turn, in the order in which they came.
+
+    caught: what `interrupts` gives to threads that take turns; whoever waits for them appends to it to stop them.
+    """
+
+    def __init__(self):
+        self.caught: list[int] = []
+        self._mutex, self._busy, self._waiting = threading.Lock(), False, collections.deque()
+
+    def __enter__(self):
+        _here.turns = self
+        self.take()
+
+    def __exit__(self, *_):
+        _here.turns = None
+        self.give()
+
+    def take(self) -> None:
+        """Wait for this thread's turn."""
+        gate = threading.Lock()
+        with self._mutex:
+            if not self._busy:
+                self._busy = True
+                return
+            gate.acquire()
+            self._waiting.append(gate)
+        gate.acquire()  # until `give` releases it
+
+    def give(self) -> None:
+        """It is the next one's turn."""
+        with self._mutex:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._busy = False
+
+
+_here = threading.local()
+
+
+def taking_turns() -> bool:
+    """Whether this thread is one of several that take turns."""
+    return getattr(_here, "turns", None) is not None
+
+
+def pause() -> None:
+    """Between two steps: the next thread's turn, if this one takes turns."""
+    with aside():
+        pass
+
+
 @contextlib.contextmanager
-def interrupts() -> Iterator[list]:
+def aside() -> Iterator[None]:
+    """Around work that touches nothing of others, such as a search of points: the others go on meanwhile."""
+    turns = getattr(_here, "turns", None)
+    if turns is None:
+        yield
+        return
+    turns.give()
+    try:
+        yield
+    finally:
+        turns.take()
+
+
+@contextlib.contextmanager
+def interrupts(caught: list[int] | None = None) -> Iterator[list]:
     """Collect Ctrl-C and SIGTERM in a list, so that a step is never cut in two; a second Ctrl-C acts at once."""
-    caught: list[int] = []
+    caught = [] if caught is None else caught
 
     def catch(number, frame):
         if caught:
@@ -211,7 +281,8 @@ def interrupts() -> Iterator[list]:
         caught.append(number)
 
     if threading.current_thread() is not threading.main_thread():  # only the main thread may do this
-        yield caught
+        turns = getattr(_here, "turns", None)
+        yield caught if turns is None else turns.caught
         return
     old = {number: signal.signal(number, catch) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -222,17 +293,20 @@ def interrupts() -> Iterator[list]:
 
 
 @contextlib.contextmanager
-def settings(device: torch.device, head: Head) -> Iterator[None]:
+def settings(device: torch.device, head: Head | None = None) -> Iterator[None]:
     """Random numbers of our own, deterministic convolutions, a head that lets infinite outputs pass; all given back."""
     backend = torch.backends.cudnn
-    before, checked = (backend.deterministic, backend.benchmark), head.check
+    before, checked = (backend.deterministic, backend.benchmark), getattr(head, "check", None)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        backend.deterministic, backend.benchmark, head.check = True, False, False
+        backend.deterministic, backend.benchmark = True, False
+        if head is not None:
+            head.check = False
         try:
             yield
         finally:
             backend.deterministic, backend.benchmark = before
-            head.check = checked
+            if head is not None:
+                head.check = checked
 
 
 class Bar:

@@ -26,10 +26,12 @@ public code of each.
 import argparse
 import concurrent.futures
 import dataclasses
+import functools
 import json
 import math
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -195,6 +197,7 @@ def train(
     bar = stepping.Bar(progress and rank == 0)
     wide = torch.float32 if device.type == "mps" else torch.float64
     look_every = 1 if device.type == "cpu" else 50  # looking at a number makes a GPU wait
+    pause_every = 1 if device.type == "cpu" else 4  # changing turns takes time too
     began, spent, before, stopped = time.perf_counter(), run.seconds, run.images, ""
 
     def look(loss: float, end: bool = False) -> str:
@@ -206,9 +209,15 @@ def train(
             return "diverged"
         return "interrupted" if caught else "time" if seconds is not None and elapsed >= seconds else ""
 
+    kept = began
+
     def keep() -> None:
+        nonlocal kept
         run.seconds = spent + time.perf_counter() - began
-        if file is not None and rank == 0:
+        # Runs that take turns wait for each other's files, so they write theirs once a minute.
+        soon = stepping.taking_turns() and not stopped and time.perf_counter() - kept < 60
+        if file is not None and rank == 0 and not soon:
+            kept = time.perf_counter()
             stepping.save(file, belongs, run, net, head, step.optimiser)
 
     with stepping.interrupts() as caught, stepping.settings(device, head):
@@ -233,9 +242,13 @@ def train(
                 loss_sum += loss
                 run.count(count)
                 if world == 1 and run.step % look_every == 0:
-                    stopped = look(float(loss_sum))
+                    with stepping.aside():  # this waits for the GPU
+                        seen = float(loss_sum)
+                    stopped = look(seen)
                 if stopped or run.done == total:
                     break
+                if run.step % pause_every == 0:
+                    stepping.pause()
             if world > 1:
                 dist.all_reduce(loss_sum)
             run.loss = float(loss_sum)
@@ -268,8 +281,11 @@ def train(
 
 
 @torch.no_grad()
-def evaluate(net: nn.Module, head: Head, images: Images, *, bf16: bool = False, size: int = 1000) -> dict[str, float]:
-    """The head's metrics on images, in batches of `size`; images, net and head are on the same device."""
+def evaluate(
+    net: nn.Module, head: Head, images: Images, *, bf16: bool = False, size: int | None = None
+) -> dict[str, float]:
+    """The head's metrics on images, in batches of `size` (default 1,000, on a GPU 5,000); all are on one device."""
+    size = size or (1000 if images.x.device.type == "cpu" else 5000)
     was = net.training
     net.eval()
     outputs = []
@@ -326,8 +342,8 @@ def points_of(config: Mapping, classes: Sequence[str], seed: int = 0) -> Tensor:
     """The prototypes (K, D) that a head's configuration asks for.
 
     Args:
-        config: {"points": "best", "hpn", "evolve", "uniform", "one-hot", "word2vec" or "semantic", "dim": D,
-            "seconds": of search}.
+        config: {"points": "best", "hpn", "evolve", "uniform", "uniformity", "one-hot", "word2vec" or "semantic",
+            "dim": D, "seconds": of search}.
         classes: the names of the K classes.
         seed: of the search.
     """
@@ -336,13 +352,15 @@ def points_of(config: Mapping, classes: Sequence[str], seed: int = 0) -> Tensor:
     kind, k = config.get("points", "best"), len(classes)
     dim = config.get("dim", k) - (1 if config.get("kind") == "joint" else 0)  # the last axis is the regression's
     if kind == "best":
-        return points.best_prototypes(k, dim, seed=seed, seconds=config.get("seconds", 30.0)).points.float()
+        with stepping.aside(), _searching:  # one search for all runs that want the same points
+            return _best(k, dim, seed, config.get("seconds", 30.0)).clone()
     if kind == "one-hot":
         return torch.eye(k)
-    if kind in ("hpn", "evolve", "uniform"):
+    if kind in ("hpn", "evolve", "uniform", "uniformity"):
         if kind == "evolve":
             return points.evolve(k, dim, seed=seed).points.float()
-        return (points.hpn_prototypes if kind == "hpn" else points.uniform)(k, dim, seed=seed).float()
+        make = {"hpn": points.hpn_prototypes, "uniform": points.uniform, "uniformity": points.uniformity}[kind]
+        return make(k, dim, seed=seed).float()
     if kind in ("word2vec", "semantic"):
         source = config.get("words")  # a name that find_vectors knows, or a file
         named = source in ("glove", "word2vec", "google", "bundled")
@@ -350,7 +368,15 @@ def points_of(config: Mapping, classes: Sequence[str], seed: int = 0) -> Tensor:
         if kind == "word2vec":
             return semantics.pca(w, dim).float()
         return semantics.semantic_points(w, dim, seed=seed, seconds=config.get("seconds", 10.0)).float()
-    raise ValueError(f"points are best, hpn, evolve, uniform, one-hot, word2vec or semantic, got {kind!r}")
+    raise ValueError(f"points are best, hpn, evolve, uniform, uniformity, one-hot, word2vec or semantic, got {kind!r}")
+
+
+_searching = threading.Lock()
+
+
+@functools.lru_cache
+def _best(k: int, dim: int, seed: int, seconds: float) -> Tensor:
+    return points.best_prototypes(k, dim, seed=seed, seconds=seconds).points.float()
 
 
 def build(config: Mapping) -> tuple[nn.Module, Head, tuple[Images, Images], Recipe]:
@@ -359,8 +385,9 @@ def build(config: Mapping) -> tuple[nn.Module, Head, tuple[Images, Images], Reci
     Args:
         config: {"data": a name of data.SETS or {"name": ..., its options, and "rotated": True, "long_tailed": 0.01 or
             "imbalanced": {"0": 0.02}}, "net": a name of nets.NETS or {"name": ..., its options}, "head": {"kind":
-            "prototypes", "assigned", "nearest-mean", "softmax", "regression", "squared", "joint" or "multitask", "dim":
-            D, options of the head and of points_of}, "recipe": {"name": of RECIPES, changes}, "seed": 0}.
+            "prototypes", "fixed-softmax", "assigned", "nearest-mean", "softmax", "regression", "squared", "joint" or
+            "multitask", "dim": D, options of the head and of points_of},
+            "recipe": {"name": of RECIPES, changes}, "seed": 0}.
     """
     seed = config.get("seed", 0)
     options = dict(config["data"]) if isinstance(config["data"], Mapping) else {"name": config["data"]}
@@ -415,7 +442,7 @@ def _head(options: dict, images: Images, seed: int) -> Head:
     if kind in ("regression", "squared", "joint", "multitask"):
         values = images.y[1] if isinstance(images.y, tuple) else images.y
         options = {"low": float(values.min()), "high": float(values.max())} | options
-    if kind in ("prototypes", "assigned", "joint"):
+    if kind in ("prototypes", "fixed-softmax", "assigned", "joint"):
         options["prototypes"] = points_of({"kind": kind, **place}, classes, seed)
     elif kind in ("nearest-mean", "regression", "squared"):
         options |= {"dim": place["dim"]} if "dim" in place else {}
@@ -424,9 +451,10 @@ def _head(options: dict, images: Images, seed: int) -> Head:
     if kind == "assigned":
         from .assignment import AssignedHead
 
-        return AssignedHead(**options)
+        return AssignedHead(**{"seed": seed} | options)
     made = {
-        "prototypes": heads.PrototypeHead, "nearest-mean": heads.NearestMeanHead, "softmax": heads.SoftmaxHead,
+        "prototypes": heads.PrototypeHead, "fixed-softmax": heads.FixedSoftmaxHead,
+        "nearest-mean": heads.NearestMeanHead, "softmax": heads.SoftmaxHead,
         "regression": heads.RegressionHead, "squared": heads.SquaredHead, "joint": heads.JointHead,
         "multitask": heads.MultiTaskHead,
     }  # fmt: skip
@@ -474,7 +502,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", help="JSON file for the result")
     given = parser.parse_args(arguments)
     head = {"kind": given.head} | ({} if given.dim is None else {"dim": given.dim})
-    if given.head in ("prototypes", "assigned", "joint"):
+    if given.head in ("prototypes", "fixed-softmax", "assigned", "joint"):
         head["points"] = given.points
     recipe = {name: json.loads(value) for name, value in (pair.split("=", 1) for pair in given.set)}
     recipe = ({"name": given.recipe} if given.recipe else {"epochs": 10, "lr": 0.1}) | recipe

@@ -489,7 +489,8 @@ def test_the_shell_runs_and_counts(toy, tables, capsys, tmp_path):
 
 def test_the_tables_are_complete():
     hpn = ["HPN-E5", "HPN-T1", "HPN-T2", "HPN-T3", "HPN-F4", "HPN-F5", "HPN-F6", "HPN-T4"]
-    assert list(EXPERIMENTS) == [*hpn, "MHE-T1", "MHE-T2", "MHE-T3", "MHE-T4", "MHE-F3", "MHE-T5"]
+    lpa = ["LPA-CIFAR100", "LPA-T9", "LPA-LT100", "LPA-LT10"]
+    assert list(EXPERIMENTS) == [*hpn, "MHE-T1", "MHE-T2", "MHE-T3", "MHE-T4", "MHE-F3", "MHE-T5", *lpa]
     assert {name: len(e.rows) for name, e in EXPERIMENTS.items()} == {
         "HPN-E5": 22,
         "HPN-T1": 14,
@@ -505,6 +506,10 @@ def test_the_tables_are_complete():
         "MHE-T4": 11,
         "MHE-F3": 16,
         "MHE-T5": 6,
+        "LPA-CIFAR100": 16,
+        "LPA-T9": 9,
+        "LPA-LT100": 9,
+        "LPA-LT10": 9,
     }
     assert all(name == e.name for name, e in EXPERIMENTS.items())
 
@@ -561,3 +566,39 @@ def test_the_cheap_and_telling_rows_come_first():
     assert first["HPN-E5"] < first["HPN-T3"] < first["HPN-T1"] < first["HPN-F4"] < first["HPN-T2"] < first["HPN-F5"]
     needy = [bool(row.needs) for _, row in order]
     assert needy == sorted(needy), "what needs data that may be missing comes last"
+
+
+# ---- several at once ----
+
+
+def test_runs_that_take_turns_end_like_runs_alone(monkeypatch, tmp_path):
+    """Three nets on the digits in two threads: each with the bits it has when it is alone, and it says that it was not."""
+    pytest.importorskip("sklearn")
+    recipe = {"epochs": 2, "batch": 64, "lr": 0.05}
+    base = {"task": "train", "data": "digits", "net": {"name": "mlp", "hidden": [16]}, "recipe": recipe}
+    heads = {
+        "best": {"kind": "prototypes", "points": "best", "dim": 4, "seconds": 0.05},
+        "moving": {"kind": "assigned", "points": "uniformity", "dim": 3},
+        "softmax": {"kind": "softmax", "smoothing": 0.1},
+    }
+    rows = tuple(
+        Row(name, {**base, "head": head}, {"accuracy": None}, i) for i, (name, head) in enumerate(heads.items())
+    )
+    for name in list(EXPERIMENTS):
+        monkeypatch.delitem(EXPERIMENTS, name)
+    monkeypatch.setitem(EXPERIMENTS, "A", Experiment("A", "a", rows))
+    count = {
+        n: runs.fill([], budget=600, device="cpu", together=n, out=tmp_path / str(n), say=lambda _: None)
+        for n in (1, 2)
+    }
+    assert count[1] == count[2] == {"there": 0, "done": 3, "left": 0, "lacking": 0, "failed": 0}
+    for row in rows:
+        alone, beside = (runs.find(row.config, 0, tmp_path / n)[0] for n in ("1", "2"))
+        assert alone.final == beside.final
+        assert [e["loss"] for e in alone.epochs] == [e["loss"] for e in beside.epochs]
+        assert (alone.details["beside_others"], beside.details["beside_others"]) == (False, True)
+
+
+def test_only_the_rows_that_are_named(tables):
+    assert [row.name for _, row, _ in runs.wanted([], [0], ["shared", "chance"])] == ["shared", "no chance in it"]
+    assert runs.wanted([], [0], ["nothing"]) == []

@@ -383,7 +383,7 @@ def acted(monkeypatch):
     monkeypatch.setattr(torch.cuda, "current_stream", lambda *_: torch.cpu.Stream())
     monkeypatch.setattr(torch.cuda, "stream", lambda *_: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Recorded)
-    monkeypatch.setattr(torch.cuda, "graph", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "graph", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "get_rng_state", lambda *_: torch.get_rng_state())
     monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, *_: torch.set_rng_state(state))
 
