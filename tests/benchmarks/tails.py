@@ -56,18 +56,6 @@ class Softmax(heads.SoftmaxHead):
         return losses.reduce(value if weight is None else value * weight[y], reduction)
 
 
-class Dot(assignment.AssignedHead):
-    """Dot-regression to assigned prototypes, their lengths sqrt(weight), with the batch's weights if asked for."""
-
-    def __init__(self, *args, batch=False, **options):
-        super().__init__(*args, loss="dot", **options)
-        self.batch = batch
-
-    def loss(self, z, y, reduction="mean"):
-        weight = losses.batch_weights(y, self.classes) if self.batch else self.weight
-        return losses.dot_regression(z, self.prototypes, y, weight=weight, reduction=reduction, check=False)
-
-
 @functools.cache
 def placed(dim: int):
     return points.best_prototypes(CLASSES, dim, seed=0).points.float()
@@ -84,7 +72,8 @@ def make_head(kind: str, dim: int, weighting: str, counts, seed: int):
         "assigned": {"every": 1, "momentum": None},
         "early": {"steps": 1, "until": EARLY, "momentum": 0.9},
     }[kind]
-    return Dot(placed(dim), weight=weight, batch=batch, centred=True, seed=seed, **options)
+    options |= {"loss": "dot", "weight": "batch" if batch else weight, "centred": True, "seed": seed}
+    return assignment.AssignedHead(placed(dim), **options)
 
 
 # ---- what is measured ----------------------------------------------------------------------------------------------
