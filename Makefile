@@ -2,7 +2,7 @@
 # Only Python 3.11 to 3.13 and make are needed. No target deletes anything that you made.
 
 .DEFAULT_GOAL := help
-.PHONY: help env book execute status check test lab serve text notebook pins logo
+.PHONY: help env book execute status check test lab serve atlas slides text notebook pins logo
 SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8000
@@ -21,6 +21,7 @@ env:  ## make the environment .venv (the other targets do it themselves)
 
 book: env  ## execute the notebooks that changed, build the pages, say where to open them
 	@$(BIN)/python tools/notebooks.py execute
+	@$(BIN)/python tools/atlas.py
 	@$(BIN)/python tools/pages.py $(ARGS)
 
 execute: env  ## execute all notebooks afresh
@@ -42,6 +43,12 @@ serve: env  ## serve the built pages on this machine (PORT=8000)
 	@test -e _build/html/index.html || { echo "There are no pages yet: run make book first." >&2; exit 1; }
 	@echo "http://127.0.0.1:$(PORT)/  (Ctrl-C stops it)"
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+atlas: env  ## draw the atlas of the papers from book/atlas.yml and the run records (make book does it too)
+	@$(BIN)/python tools/atlas.py $(ARGS)
+
+slides: env  ## make slides from the chapters' stored figures, into _build/slides; choose with ARGS="03"
+	@$(BIN)/python tools/slides.py $(ARGS)
 
 text: env  ## write the notebooks as text (MyST) into _text/, for editing and searching
 	@$(BIN)/python tools/notebooks.py text $(ARGS)

@@ -9,9 +9,9 @@ is one gather that shuffles and crops, one flip, one scaling.
     (1347, 450, (1, 8, 8))
     >>> x, y = next(data.batches(train, 128))             # floats with mean 0 and deviation 1, and what they show
 
-Larger sets (`mnist`, `cifar10`, `cifar100`, `tiny_imagenet`, `paintings`, `omniart`) are looked for in the folder that
-the environment variable HPN_LITE_DATA names, then in the user's cache folder; `download=True` fetches those that are
-public. `rotated`, `long_tailed` and `imbalanced` make the papers' variants of any set.
+Larger sets (`mnist`, `cifar10`, `cifar100`, `tiny_imagenet`, `imagenet`, `paintings`, `omniart`) are looked for in the
+folder that the environment variable HPN_LITE_DATA names, then in the user's cache folder; `download=True` fetches those
+that are public. `rotated`, `long_tailed`, `imbalanced` and `held_out` make the papers' variants of any set.
 """
 
 import csv
@@ -271,6 +271,34 @@ def imbalanced(images: Images, keep: Mapping[int, float], *, seed: int = 0) -> I
     return _keep(images, wanted, seed, f"{images.name} imbalanced")
 
 
+def held_out(train: Images, test: Images, count: int, *, seed: int = 0) -> tuple[Images, Images, Images]:
+    """Some classes kept out of training, for verification on classes that the net never saw (MHE-T8, T9).
+
+    Args:
+        train, test: labelled images.
+        count: how many classes are kept out; two must be left on either side.
+        seed: which classes.
+    Returns:
+        Training images and test images of the known classes, whose labels become 0, 1, ... in their old order, and the
+        test images of the others, with labels of their own.
+    Raises:
+        ValueError: if there are too few classes.
+    """
+    classes = int(torch.cat([train.labels.cpu(), test.labels.cpu()]).max()) + 1
+    if not 2 <= count <= classes - 2:
+        raise ValueError(f"of {classes} classes 2 to {classes - 2} can be kept out, got {count}")
+    order = torch.randperm(classes, generator=torch.Generator().manual_seed(seed))
+    unseen, known = order[:count].sort().values, order[count:].sort().values
+
+    def only(images: Images, chosen: Tensor, word: str) -> Images:
+        part = images.subset(torch.isin(images.labels.cpu(), chosen))
+        names = tuple(images.classes[k] for k in chosen) if images.classes else ()
+        y = torch.searchsorted(chosen, part.labels.cpu()).to(part.x.device)
+        return dataclasses.replace(part, y=y, classes=names, name=f"{images.name}, {len(chosen)} classes {word}")
+
+    return only(train, known, "known"), only(test, known, "known"), only(test, unseen, "unseen")
+
+
 def _keep(images: Images, wanted: Sequence[int], seed: int, name: str) -> Images:
     generator = torch.Generator().manual_seed(seed)
     chosen = []
@@ -365,6 +393,45 @@ def tiny_imagenet(*, download: bool = False) -> tuple[Images, Images]:
     return found[0], found[1]
 
 
+def imagenet(size: int = 112) -> tuple[Images, Images]:
+    """ImageNet-1K in folders, one for each class: imagenet/train/<class>/<image> and imagenet/val/<class>/<image>.
+
+    This is the layout of torchvision's ImageFolder; classes are numbered in the order of their folders' names. Images
+    are cut to their middle square and held as bytes like all others: 48 GB at the default size, 16 GB at 64.
+
+    Args:
+        size: of the square images; the papers' are 224, for which there is no room here.
+    Raises:
+        FileNotFoundError: if the folder is not there; ImageNet has to be asked for.
+        ValueError: if the folders of the two parts differ, or one is empty.
+    Source: Russakovsky et al. 2015.
+    """
+    place = "imagenet/train"
+    root = find(place)
+    if root is None:
+        raise FileNotFoundError(_ways_out("imagenet", place))
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    found, classes = [], ()
+    for part in ("train", "val"):
+        folder = root / "imagenet" / part
+        names = tuple(sorted(f.name for f in folder.iterdir() if f.is_dir())) if folder.is_dir() else ()
+        classes = classes or names
+        files = {name: sorted((folder / name).iterdir()) for name in names}
+        if names != classes or not all(files.values()):
+            raise ValueError(
+                f"{folder} must have a folder with images for each of the {len(classes)} classes of training, and has "
+                f"{len(names)}, {sum(not f for f in files.values())} of them empty; the official images of val come "
+                "without folders and have to be sorted into them first"
+            )
+        y = torch.tensor([k for k, name in enumerate(classes) for _ in files[name]])
+        x, start = torch.empty(len(y), 3, size, size, dtype=torch.uint8), 0
+        for name in classes:  # class by class: all at once would hold everything twice
+            x[start : start + len(files[name])] = _pictures(files[name], size)
+            start += len(files[name])
+        found.append(Images(x, y, classes, mean, std, "imagenet" if part == "train" else "imagenet test"))
+    return found[0], found[1]
+
+
 def paintings(size: int = 64, *, seed: int = 0) -> tuple[Images, Images]:
     """A folder `paintings` with images/ and paintings.csv (file, author, title, year); y is the year, a float.
 
@@ -418,7 +485,7 @@ def omniart(target: str = "year", size: int = 64) -> tuple[Images, Images]:
     return found[0], found[1]
 
 
-SETS = (digits, mnist, cifar10, cifar100, tiny_imagenet, paintings, omniart)
+SETS = (digits, mnist, cifar10, cifar100, tiny_imagenet, imagenet, paintings, omniart)
 
 
 # ---- where they are ----
@@ -440,7 +507,7 @@ def find(place: str) -> Path | None:
 def _ways_out(name: str, place: str) -> str:
     where = " and ".join(str(folder) for folder in folders())
     fetch = f"data.{name}(download=True) fetches it into {folders()[0]}"
-    if name in ("paintings", "omniart"):
+    if name in ("paintings", "omniart", "imagenet"):
         fetch = "ask its authors for a copy (it has no public download)"
     return (
         f"{name} was not found: looked for {place} in {where}. Three ways out: {fetch}; or set the environment "

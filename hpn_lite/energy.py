@@ -196,7 +196,7 @@ def minibatch(x: Tensor, m: int, s: float = 1.0, *, generator: torch.Generator |
     return riesz(x[..., drawn, :], s, weights=weights, **options)
 
 
-def class_minibatch(x: Tensor, labels: Tensor, s: float = 1.0) -> Tensor:
+def class_minibatch(x: Tensor, labels: Tensor, s: float = 1.0, *, check: bool = True) -> Tensor:
     """Energy between the classifier neurons of the classes in a batch and all others.
 
     1/(m (N-1)) sum_i sum_{j != y_i} f_s(||x_{y_i} - x_j||), over the m samples of the batch: a class counts as often
@@ -206,6 +206,7 @@ def class_minibatch(x: Tensor, labels: Tensor, s: float = 1.0) -> Tensor:
         x: (N, D) directions, one per class.
         labels: (m,) class indices, at least one.
         s: as in riesz.
+        check: look at the values of both first, as in riesz.
     Returns:
         a scalar.
     Raises:
@@ -213,7 +214,7 @@ def class_minibatch(x: Tensor, labels: Tensor, s: float = 1.0) -> Tensor:
         ValueError: see riesz; also if x has more axes, or labels are empty or out of range.
     Source: MHE, section 3.5 and E8 (Liu et al. 2018).
     """
-    check_vectors(x, points=2)
+    check_vectors(x, points=2, values=check)
     if x.ndim != 2:
         raise ValueError(f"x must have shape (N, D), got {tuple(x.shape)}")
     if not isinstance(labels, Tensor):
@@ -223,16 +224,14 @@ def class_minibatch(x: Tensor, labels: Tensor, s: float = 1.0) -> Tensor:
     n = x.shape[-2]
     if labels.ndim != 1 or labels.numel() == 0:
         raise ValueError(f"labels must have shape (m,) with m >= 1, got {tuple(labels.shape)}")
-    if int(labels.min()) < 0 or int(labels.max()) >= n:
+    if check and (int(labels.min()) < 0 or int(labels.max()) >= n):
         raise ValueError(f"labels must be in 0..{n - 1}, got {int(labels.min())}..{int(labels.max())}")
     _check_exponent(s)
-    x = _directions(x)
-    present, count = labels.long().unique(return_counts=True)
-    square = squared_chords(x[present], x).clamp_min(_floor(x, s))  # (present, N)
+    x, labels = _directions(x), labels.long()
+    square = squared_chords(x[labels], x).clamp_min(_floor(x, s))  # (m, N)
     value = square.log() / -2 if s == 0 else square ** (-s / 2)
-    own = present[:, None] == torch.arange(n, device=x.device)
-    per_class = value.masked_fill(own, 0).sum(-1)
-    return (per_class * count).sum() / (labels.numel() * (n - 1))
+    own = labels[:, None] == torch.arange(n, device=x.device)
+    return value.masked_fill(own, 0).sum() / (labels.numel() * (n - 1))
 
 
 def largest_cosine(x: Tensor) -> Tensor:
@@ -291,7 +290,7 @@ def _over_pairs(
             for a in range(0, n - 1, rows)
         )
     if half_space:  # each point and its own opposite, at the squared chord 4
-        total = total + kernel(x.new_tensor(4.0)) * charge.square().sum(-1)
+        total = total + kernel(x.new_full((), 4.0)) * charge.square().sum(-1)
     if reduction == "sum":
         return total
     if half_space:

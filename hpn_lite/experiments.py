@@ -268,10 +268,12 @@ def _t4() -> Experiment:
 # --- minimum hyperspherical energy -----------------------------------------------------------------------------------
 
 # MHE-S1, spelled out. Milestones count steps, as the steps do; the label smoothing of the public code is in the head.
+# The warm-up is ours: with a rate of 0.1 from the first step CNN-9 diverges within fifty (on an H200 in bfloat16; a
+# half of its width in float32 on a CPU stops learning), since nothing normalises the layer after the convolutions.
 MHE_S1 = {
     "name": "MHE_S1", "steps": 42_500, "batch": 128, "optimiser": "sgd", "lr": 0.1, "momentum": 0.9,
-    "weight_decay": 5e-4, "milestones": [20_000, 30_000, 37_500], "gamma": 0.1, "crop": 4, "flip": True,
-    "keep_last": False, "loss_reduction": "mean",
+    "weight_decay": 5e-4, "milestones": [20_000, 30_000, 37_500], "gamma": 0.1, "warmup": 1000, "crop": 4,
+    "flip": True, "keep_last": False, "loss_reduction": "mean",
 }  # fmt: skip
 
 FORMS_OF_ENERGY = ("MHE", "half-space MHE", "A-MHE", "half-space A-MHE")
@@ -416,6 +418,149 @@ def _mhe_t5() -> Experiment:
     ])  # fmt: skip
 
 
+# The paper gives no settings for ImageNet: the usual ones of its nets. Images are half as wide as the papers', and
+# there are no random crops, so that the whole set fits beside a net on one card.
+IMAGENET = {
+    "epochs": 90, "batch": 256, "optimiser": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 1e-4,
+    "milestones": [30, 60], "gamma": 0.1, "crop": 0, "flip": True, "keep_last": False, "loss_reduction": "mean",
+}  # fmt: skip
+
+
+def _constraint(form: str, weight: float) -> dict:
+    """The orthonormal or orthogonal penalty on all layers; the paper tuned its weight and does not give it."""
+    return {group: {"weight": weight, "form": form} for group in ("hidden", "output")}
+
+
+def _mhe_t6() -> Experiment:
+    errors = {18: (33.95, 33.65, 33.61, 33.50, 33.45), 34: (30.04, 29.74, 29.75, 29.60, 29.50)}
+    forms = {"baseline": None, "orthogonal": _constraint("orthogonal", 1),
+             "orthonormal": _constraint("orthonormal", 0.01), "MHE": _penalty("MHE"),
+             "half-space MHE": _penalty("half-space MHE")}  # fmt: skip
+    rows, claims = [], []
+    for depth, minutes in ((18, 160.0), (34, 290.0)):
+        for i, ((form, penalty), error) in enumerate(zip(forms.items(), errors[depth], strict=True)):
+            config = {"task": "train", "data": {"name": "imagenet", "size": 112}, "net": f"resnet{depth}",
+                      "head": {"kind": "softmax"}, "recipe": IMAGENET}  # fmt: skip
+            config |= {"penalty": penalty} if penalty else {}
+            paper = {"accuracy": round(100 - error, 2)}
+            rows.append(Row(f"ResNet-{depth}, {form}", config, paper, 900 + depth + i, "ImageNet-1K", minutes=minutes))
+        made = rows[-5:]
+        claims += _ahead(made[1:], made[0].name)
+        claims += [Claim(f"{made[3].name}: ahead of {made[k].name.split(', ')[1]}", made[3].name, made[k].name)
+                   for k in (1, 2)]  # fmt: skip
+        claims.append(Claim(f"{made[4].name}: ahead of the full space", made[4].name, made[3].name))
+    return Experiment("MHE-T6", "The energy in ResNets on ImageNet", tuple(rows), tuple(claims))
+
+
+def _mhe_f4() -> Experiment:
+    # 2% of the zeros stay, 118 images. The paper gives neither settings, exponent nor weight, nor whether class vectors
+    # are normalised in training. From a random start in the plane s = 2 kicks too hard: some vectors nearly coincide.
+    recipe = {
+        "epochs": 3, "batch": 128, "optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 5e-4,
+        "milestones": [2], "gamma": 0.1, "crop": 0, "flip": False, "keep_last": False, "loss_reduction": "mean",
+    }  # fmt: skip
+    heads = {"free class vectors": {"kind": "softmax", "width": 2},
+             "unit class vectors": {"kind": "angular", "margin": 1, "width": 2}}  # fmt: skip
+    rows, claims = [], []
+    for kind, head in heads.items():
+        for more, penalty, paper in (("", None, 88.5), (", MHE", {"output": {"weight": 1.0, "s": 0}}, 98.0)):
+            config = {"task": "train", "data": {"name": "mnist", "imbalanced": {"0": 0.02}}, "net": "mnist6",
+                      "head": head, "recipe": recipe}  # fmt: skip
+            config |= {"penalty": penalty} if penalty else {}
+            numbers = {"accuracy": paper, "rare_accuracy": None}
+            rows.append(Row(kind + more, config, numbers, 2 + len(rows) / 10, minutes=0.3))
+        for metric, what in (("accuracy", "over all digits"), ("rare_accuracy", "on the zeros")):
+            claims.append(Claim(f"{kind}: ahead with the energy, {what}", f"{kind}, MHE", kind, metric))
+    return Experiment("MHE-F4", "A rare digit in the plane", tuple(rows), tuple(claims))
+
+
+# The forms of MHE-T7, and what the paper says of each: errors with one rare class, on that class, with many.
+RARE_FORMS = {
+    "baseline": (None, (9.80, 30.40, 12.00)),
+    "orthonormal": (_constraint("orthonormal", 0.01), (8.34, 26.80, 10.80)),
+    "MHE": (_penalty("MHE"), (7.98, 25.80, 10.25)),
+    "half-space MHE": (_penalty("half-space MHE"), (7.90, 26.40, 9.59)),
+    "A-MHE": (_penalty("A-MHE"), (7.96, 26.00, 9.88)),
+    "half-space A-MHE": (_penalty("half-space A-MHE"), (7.59, 25.90, 9.89)),
+}
+
+
+def _mhe_t7(small: bool = False) -> Experiment:
+    """The table on CIFAR-10; or, small, its settings on digits, which says nothing of the paper's numbers.
+
+    How rare "rare" is stands in an appendix that we do not have. Ours: a single class keeps a tenth of its images, and
+    of many the class c keeps (c + 1) tenths, as they decrease "from 9 to 0". Digits are easier, so theirs are rarer.
+    """
+    settings = {"single": {"0": 0.03 if small else 0.1},
+                "multiple": {str(c): 0.02 ** ((9 - c) / 9) if small else (c + 1) / 10 for c in range(9)}}  # fmt: skip
+    recipe = {
+        "epochs": 15, "batch": 64, "optimiser": "sgd", "lr": 0.05, "momentum": 0.9, "weight_decay": 5e-4,
+        "milestones": [8, 12], "gamma": 0.1, "crop": 0, "flip": False, "keep_last": False, "loss_reduction": "mean",
+    }  # fmt: skip
+    rows, claims = [], []
+    for setting, shares in settings.items():
+        shares = {label: round(share, 4) for label, share in shares.items()}
+        for form, (penalty, errors) in RARE_FORMS.items():
+            single = setting == "single"
+            paper = {"accuracy": round(100 - errors[0 if single else 2], 2)}
+            paper |= {"rare_accuracy": round(100 - errors[1], 2)} if single else {}
+            name, worth = f"{setting}, {form}", (3 if small else 460) + len(rows) / 100
+            if small:
+                config = {
+                    "task": "train",
+                    "data": {"name": "digits", "imbalanced": shares},
+                    "net": {"name": "digits", "filters": 8},
+                    "head": {"kind": "softmax"},
+                    "recipe": recipe,
+                }
+                config |= {"penalty": penalty} if penalty else {}
+                rows.append(Row(name, config, dict.fromkeys(paper), worth, minutes=0.1))
+            else:
+                made = _neurons(name, None, penalty, worth, {"name": "cifar10", "imbalanced": shares})
+                rows.append(Row(name, made.config, paper, worth, made.needs, minutes=made.minutes))
+            if form != "baseline":
+                claims.append(Claim(f"{name}: ahead of the baseline", name, f"{setting}, baseline"))
+                if single:
+                    claims.append(Claim(f"{name}: ahead on the rare class", name, f"{setting}, baseline",
+                                        "rare_accuracy"))  # fmt: skip
+    if small:
+        return Experiment("MHE-T7-DIGITS", "Rare classes, the same on digits", tuple(rows), tuple(claims))
+    return Experiment("MHE-T7", "Rare classes of CIFAR-10", tuple(rows), tuple(claims))
+
+
+# The paper's own numbers of MHE-T8 and T9 are for faces, which this book does not use: for every margin m, SphereFace
+# and SphereFace+, first the verification accuracy on LFW, then the rank-1 identification on MegaFace.
+MHE_FACES = {
+    "MHE-T8": {1: (96.35, 97.15, 39.12, 45.90), 2: (98.87, 99.05, 60.48, 68.51),
+               3: (98.97, 99.13, 63.71, 66.89), 4: (99.26, 99.32, 70.68, 71.30)},
+    "MHE-T9": {1: (96.93, 97.47, 41.07, 45.55), 2: (99.03, 99.22, 62.01, 67.07),
+               3: (99.25, 99.35, 69.69, 70.89), 4: (99.42, 99.47, 72.72, 73.03)},
+}  # fmt: skip
+
+
+def _mhe_open(name: str, title: str, net: str | dict, worth: float, minutes: float) -> Experiment:
+    """SphereFace and SphereFace+ trained on 80 classes of CIFAR-100, then pairs of test images of the 20 others."""
+    rows, claims = [], []
+    for margin in (1, 2, 3, 4):
+        for plus, weight in (("SphereFace", 0.0), ("SphereFace+", 1.0)):
+            head = {"kind": "angular", "width": 128, "margin": margin, "energy_weight": weight}
+            config = {"task": "train", "data": {"name": "cifar100", "held_out": 20}, "net": net, "head": head,
+                      "recipe": MHE_S1}  # fmt: skip
+            numbers = {"verification": None, "auc": None}
+            rows.append(Row(f"m = {margin}, {plus}", config, numbers, worth + len(rows) / 10, minutes=minutes))
+        claims.append(Claim(f"m = {margin}: the energy helps", rows[-1].name, rows[-2].name, "verification"))
+    return Experiment(name, title, tuple(rows), tuple(claims))
+
+
+def _mhe_t8() -> Experiment:
+    return _mhe_open("MHE-T8", "SphereFace and SphereFace+, 20 layers", "resnet20", 90, 30.0)
+
+
+def _mhe_t9() -> Experiment:
+    net = {"name": "resnet", "depth": 62}
+    return _mhe_open("MHE-T9", "SphereFace and SphereFace+, 62 layers", net, 95, 90.0)
+
+
 # --- labels that move ------------------------------------------------------------------------------------------------
 
 
@@ -473,21 +618,25 @@ S2 = {
 
 
 def _lpa_tails(name: str, data: str, title: str, dim: int, numbers: Mapping, worth: int) -> Experiment:
-    dot = {"loss": "dot", "weight": "batch"}
+    # Dot-regression is zero at z = 0 too, and with this rate our nets went there; on unit outputs they cannot.
+    dot, unit = {"loss": "dot", "weight": "batch"}, {"loss": "pull", "weight": "batch"}
     heads = {
         "softmax": {"kind": "softmax", "width": dim},
         "ETF": _assigned(dim, every=0, **dot),  # the simplex is the best there is once dim >= classes - 1
         "LPA": _assigned(dim, "uniformity", **dot),
+        "ETF, unit outputs": _assigned(dim, every=0, **unit),
+        "LPA, unit outputs": _assigned(dim, "uniformity", **unit),
     }
     rows, claims = [], []
     for place, (factor, values) in enumerate(numbers.items()):
         for i, (kind, head) in enumerate(heads.items()):
             config = {"task": "train", "data": {"name": data, "long_tailed": factor}, "net": "resnet32",
                       "head": head, "recipe": S2}  # fmt: skip
-            rows.append(Row(f"imbalance {factor:g}, {kind}", config, {"accuracy": values[i]},
+            value = values[("softmax", "ETF", "LPA").index(kind.split(",")[0])]
+            rows.append(Row(f"imbalance {factor:g}, {kind}", config, {"accuracy": value},
                             worth + 10 * (factor != 0.01) + place + i / 10,
                             "" if data == "cifar100" else "CIFAR-10", minutes=0.5))  # fmt: skip
-        for kind in ("ETF", "LPA"):
+        for kind in list(heads)[1:]:
             claims.append(Claim(f"imbalance {factor:g}: {kind} ahead of softmax", f"imbalance {factor:g}, {kind}",
                                 f"imbalance {factor:g}, softmax"))  # fmt: skip
     return Experiment(name, title, tuple(rows), tuple(claims))
@@ -503,8 +652,31 @@ def _lpa_lt10() -> Experiment:
     return _lpa_tails("LPA-LT10", "cifar10", "Long-tailed CIFAR-10", 64, numbers, 470)
 
 
+def _lpa_in1k() -> Experiment:
+    # LPA-S1's settings for ImageNet-1K. Images are half as wide as the paper's, and there are no random crops (MHE-T6).
+    mixed = {"crop": 0, "flip": True, "mixup": 1.0, "keep_last": False, "loss_reduction": "mean", "batch": 1024}
+    sgd = {"epochs": 100, "optimiser": "sgd", "lr": 0.5, "momentum": 0.9, "weight_decay": 2e-5, "warmup": 5,
+           "cosine": True, **mixed}  # fmt: skip
+    adamw = {"epochs": 100, "optimiser": "adamw", "lr": 1e-3, "weight_decay": 2e-5, **mixed}
+    softmax, lpa = {"kind": "softmax", "width": 512}, _assigned(512, "uniformity")
+    rows = []
+    for net, kind, head, recipe, value, minutes in (
+        ("resnet50", "softmax", softmax, sgd, 76.51, 600.0), ("resnet50", "LPA", lpa, sgd, 77.47, 600.0),
+        ("resnet101", "LPA", lpa, sgd, 79.63, 1000.0),
+        ("swin_t", "softmax", softmax, adamw, 76.91, 600.0), ("swin_t", "LPA", lpa, adamw, 77.26, 600.0),
+    ):  # fmt: skip
+        config = {"task": "train", "data": {"name": "imagenet", "size": 112}, "net": net, "head": head,
+                  "recipe": recipe}  # fmt: skip
+        rows.append(Row(f"{net}, {kind}", config, {"accuracy": value}, 950 + len(rows), "ImageNet-1K", minutes=minutes))
+    claims = tuple(
+        Claim(f"{net}: LPA ahead of softmax", f"{net}, LPA", f"{net}, softmax") for net in ("resnet50", "swin_t")
+    )
+    return Experiment("LPA-IN1K", "Labels that move, on ImageNet", tuple(rows), claims)
+
+
 EXPERIMENTS: dict[str, Experiment] = {
     made.name: made for made in (_e5(), _t1(), _t2(), _t3(), _f4(), _f5(), _f6(), _t4(),
                               _mhe_t1(), _mhe_t2(), _mhe_t3(), _mhe_t4(), _mhe_f3(), _mhe_t5(),
-                              _lpa_cifar100(), _lpa_t9(), _lpa_lt100(), _lpa_lt10())
+                              _mhe_t6(), _mhe_f4(), _mhe_t7(), _mhe_t7(small=True), _mhe_t8(), _mhe_t9(),
+                              _lpa_cifar100(), _lpa_t9(), _lpa_lt100(), _lpa_lt10(), _lpa_in1k())
 }  # fmt: skip

@@ -303,7 +303,9 @@ class AngularSoftmaxHead(_ClassHead):
     it, psi(theta) = (-1)^k cos(m theta) - 2k for theta in [k pi/m, (k+1) pi/m], which falls all the way from 0 to pi.
     As published, psi is blended in: (blend cos + psi) / (1 + blend), with blend = max(end, start / (1 + rate step)).
 
-    With `energy_weight` it is SphereFace+: the energy of the batch's classes against all others is added (MHE-E8).
+    With `energy_weight` it is SphereFace+: the energy of the batch's classes against all others is added (MHE-E8). It
+    is a mean over the batch, as the loss is; with reduction="sum" both are sums. With m = 1 the head is a softmax on
+    class vectors of length 1. The class vectors are those of `linear`, where `mhe.MHE` finds them too.
 
     Args:
         classes: number of classes K, at least 2.
@@ -335,8 +337,14 @@ class AngularSoftmaxHead(_ClassHead):
         if not 0 <= energy_weight < float("inf"):
             raise ValueError(f"energy_weight must be 0 or more and finite, got {energy_weight}")
         self.margin, self.blend, self.energy_weight, self.s = int(margin), blend, energy_weight, s
-        self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(classes, width)))
+        self.linear = nn.Linear(width, classes, bias=False)
+        nn.init.xavier_uniform_(self.linear.weight)
         self.register_buffer("steps", torch.zeros(()))
+
+    @property
+    def weight(self) -> Tensor:
+        """The class vectors (K, width), of any length: their directions alone count."""
+        return self.linear.weight
 
     def forward(self, z: Tensor) -> Tensor:
         losses.check_outputs(z, self.width, check=self.check)
@@ -354,7 +362,8 @@ class AngularSoftmaxHead(_ClassHead):
         own = length * (blend * c + angular_margin(c, self.margin)) / (1 + blend)
         value = F.cross_entropy(scores.scatter(1, y[:, None], own[:, None]), y, reduction=reduction)
         if self.energy_weight:
-            value = value + self.energy_weight * energy.class_minibatch(self.weight, y, self.s)
+            times = len(z) if reduction == "sum" else 1
+            value = value + times * self.energy_weight * energy.class_minibatch(self.weight, y, self.s, check=False)
         return value
 
     @torch.no_grad()

@@ -37,6 +37,7 @@ __all__ = [
     "film",
     "hello",
     "lights",
+    "minority",
     "mirror",
     "number",
     "penalty",
@@ -879,6 +880,31 @@ def rare(share: float = 5, weight: float = 0, *, seed: int = 1, steps: int = 300
     options |= {"classes": 5, "each": 40, "steps": steps}
     text = "Five classes, one of them rare: its class vector is pushed by all and pulled by few."
     return Lab("rare", options, "A rare class", text, lambda: plots.circle_2d(points.circle(5)).figure)
+
+
+def minority(rare: int = 3, size: float = 100, *, seed: int = 1, steps: int = 3000) -> Lab:
+    """Minority collapse: outputs free in a disc and a learnt classifier, against fixed prototypes, by class size.
+
+    Args:
+        rare: how many of the six classes are rare, 2 to 4.
+        size: examples of a rare class, per cent of a frequent one: 0.1, 0.2, 0.5, 1, 1.5, 2, 3, 5, 7, 10, 15, 20,
+            30, 50, 70 or 100.
+        seed: of the start; Another start counts on from here.
+        steps: of gradient descent, 0 to 10000.
+    Raises:
+        ValueError: on an option out of range.
+    Source: the layer-peeled model of Fang et al. 2021, with one output per class and weight decay on the class vectors.
+    """
+    sizes = (0.1, 0.2, 0.5, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100)
+    if not 2 <= sphere.whole("rare", rare, 2) <= 4:
+        raise ValueError(f"rare must be from 2 to 4, got {rare}")
+    if size not in sizes:
+        raise ValueError(f"size must be one of {sizes} per cent, got {size}")
+    if sphere.whole("steps", steps, 0) > 10_000:
+        raise ValueError(f"steps must be at most 10000, got {steps}")
+    options = {"rare": int(rare), "size": float(size), "seed": sphere.whole("seed", seed, 0), "steps": int(steps)}
+    text = "Six classes in the plane, some of them rare: learnt vectors of rare classes fall together, fixed ones stay."
+    return Lab("minority", options, "Minority collapse", text, lambda: plots.circle_2d(points.circle(6)).figure)
 
 
 def penalty(forms: dict[str, list[dict]], layers: list[str], *, at: int = 0) -> Lab:

@@ -30,12 +30,18 @@ from .records import Record, Summary
 # metric: (what tables call it, factor from the record's number, whether larger is better, digits)
 METRICS = {
     "accuracy": ("accuracy, %", 100.0, True, 1),
+    "rare_accuracy": ("of the rare class, %", 100.0, True, 1),
+    "verification": ("verification, %", 100.0, True, 1),
+    "auc": ("area under the ROC curve, %", 100.0, True, 1),
     "mae": ("mean absolute error", 1.0, False, 1),
     "largest_cosine": ("largest cosine", 1.0, False, 4),
     "rank_correlation": ("rank correlation", 1.0, True, 3),
 }
 TOLERANCE = {
     "accuracy": (2.0, 0.0),
+    "rare_accuracy": (2.0, 0.0),
+    "verification": (2.0, 0.0),
+    "auc": (2.0, 0.0),
     "mae": (0.0, 0.05),
     "largest_cosine": (0.005, 0.0),
     "rank_correlation": (0.02, 0.0),

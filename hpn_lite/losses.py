@@ -18,7 +18,10 @@ their prototypes once, when they are made, and a whole data set's targets at onc
 References:
     Mettes, van der Pol, Snoek 2019, Hyperspherical Prototype Networks (HPN-E1 to E4, E6, E7, joint loss)
     Guerriero, Caputo, Mensink 2018, DeepNCM: Deep Nearest Class Mean Classifiers (the baseline of HPN-F4)
+    Saadabadi et al. 2024, Hyperspherical Classification with Dynamic Label-to-Prototype Assignment (LPA-E10 to E12)
 """
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -47,6 +50,8 @@ __all__ = [
     "squared_error",
     "distance_scores",
     "nearest_mean",
+    "PullPush",
+    "pull_and_push",
 ]
 
 
@@ -528,3 +533,51 @@ def nearest_mean(
     check_outputs(z, means.shape[-1], check=check)
     labels = check_labels(labels, len(means), size=len(z), check=check)
     return F.cross_entropy(distance_scores(z, means.detach(), squared=squared), labels, reduction=reduction)
+
+
+# --- the gradient of cross-entropy, in two parts -------------------------------------------------------------------
+
+
+class PullPush(NamedTuple):
+    """The parts of a gradient: gradient = pull + push, and a step of descent goes against it.
+
+    pull: what draws an output and the vector of its class together; push: what drives an output and the vectors of all
+    other classes apart.
+    """
+
+    pull: Tensor
+    push: Tensor
+
+
+def pull_and_push(
+    z: Tensor, vectors: Tensor, labels: Tensor, *, reduction: str = "mean", check: bool | None = None
+) -> tuple[PullPush, PullPush]:
+    """The gradients of softmax cross-entropy of the scores <z, w_k>, for the outputs and for the class vectors.
+
+    For an output: -(1 - p_y) w_y, and the sum of p_j w_j over the other classes j. For a class vector w_j: minus the
+    sum of (1 - p_j) z over its own examples, and the sum of p_j z over all others; the second is there in every batch,
+    also in one without the class (a passive update).
+
+    Args:
+        z: (B, D) outputs.
+        vectors: (K, D) class vectors of any length, learnt or fixed.
+        labels: (B,) whole numbers in 0..K-1.
+        reduction: "mean" divides by B; "sum", as the paper prints it, does not.
+        check: look at values; default: on the CPU only.
+    Returns:
+        the parts for z, each (B, D), and those for the vectors, each (K, D).
+    Raises:
+        TypeError, ValueError: see check_outputs, check_labels; also on another reduction.
+    Source: LPA-E11, LPA-E12.
+    """
+    check_outputs(vectors, name="vectors", check=check)
+    check_outputs(z, vectors.shape[1], check=check)
+    labels = check_labels(labels, len(vectors), size=len(z), check=check)
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f'reduction must be "mean" or "sum", got {reduction!r}')
+    p = (z @ vectors.T).softmax(1)  # (B, K)
+    own = torch.zeros_like(p).scatter_(1, labels[:, None], 1)
+    pull, push = -(1 - p) * own, p * (1 - own)  # (B, K); together p - own, the slope of the loss for the scores
+    if reduction == "mean":
+        pull, push = pull / len(z), push / len(z)
+    return PullPush(pull @ vectors, push @ vectors), PullPush(pull.T @ z, push.T @ z)

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from . import energy
+from . import energy, fused
 
 __all__ = ["MHE", "Energy", "Layer", "neurons", "orthogonality", "orthonormality", "unnormalised"]
 
@@ -207,6 +207,8 @@ def penalty(w: Tensor, group: Energy, labels: Tensor | None = None) -> Tensor:
         return orthogonality(w)
     if group.form == "unnormalised":
         return unnormalised(w, group.s)
+    if group.distance == "euclidean":
+        return fused.penalty(w, group.s, group.half_space)
     return energy.riesz(w, group.s, distance=group.distance, half_space=group.half_space, check=False)
 
 

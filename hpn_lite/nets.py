@@ -206,6 +206,23 @@ def mnist(width: int) -> nn.Sequential:
     )
 
 
+def mnist6(width: int, *, filters: int = 8) -> nn.Sequential:
+    """Six 3x3 convolutions and a linear layer for 28x28 digits, the kind of net behind MHE-F4 (its sizes are ours).
+
+    Args:
+        width: number of outputs.
+        filters: channels of the first two convolutions; the next two have twice, the last two four times as many. The
+            first of each pair halves the image.
+    """
+    layers: list[nn.Module] = []
+    inputs = 1
+    for outputs in (filters, 2 * filters, 4 * filters):
+        for stride in (2, 1):
+            layers += [conv(inputs, outputs, stride=stride), nn.BatchNorm2d(outputs), nn.ReLU()]
+            inputs = outputs
+    return _sequential(width, *layers, nn.Flatten(), nn.Linear(4 * 4 * inputs, width))  # (B, 4 filters, 4, 4)
+
+
 def mlp(width: int, *, inputs: int = 64, hidden: tuple[int, ...] = (64,)) -> nn.Sequential:
     """Linear layers with ReLU between them; images are laid out as vectors first.
 
@@ -260,9 +277,56 @@ def cnn15(width: int | None = 256, **options) -> nn.Sequential:
     return cnn(15, width, **options)
 
 
+def resnet18(width: int | None) -> nn.Module:
+    """ResNet-18 for large images, of MHE-T6: torchvision's, in which a stride and a pooling quarter the image first.
+
+    Args:
+        width: number of outputs; None for the 512 features themselves.
+    Source: He et al. 2016.
+    """
+    return _torchvision("resnet18", width)
+
+
+def resnet34(width: int | None) -> nn.Module:
+    """ResNet-34 for large images, of MHE-T6; as `resnet18`."""
+    return _torchvision("resnet34", width)
+
+
+def resnet50(width: int | None) -> nn.Module:
+    """ResNet-50 for large images, of LPA on ImageNet-1K; as `resnet18`, with 2,048 features."""
+    return _torchvision("resnet50", width)
+
+
+def resnet101(width: int | None) -> nn.Module:
+    """ResNet-101; as `resnet50`."""
+    return _torchvision("resnet101", width)
+
+
+def swin_t(width: int | None) -> nn.Module:
+    """Swin-T, a transformer of shifted windows, of LPA on ImageNet-1K; torchvision's, with 768 features.
+
+    Source: Liu et al. 2021.
+    """
+    return _torchvision("swin_t", width)
+
+
+def _torchvision(name: str, width: int | None) -> nn.Module:
+    try:
+        from torchvision import models
+    except ImportError as error:
+        raise ImportError(f"{name} is torchvision's: pip install torchvision") from error
+    net = getattr(models, name)(num_classes=width or 1)
+    last = "head" if hasattr(net, "head") else "fc"  # its linear layer
+    net.width = getattr(net, last).in_features if width is None else width
+    if width is None:
+        setattr(net, last, nn.Identity())
+    return net
+
+
 def resnet(width: int | None, depth: int, **options) -> ResNet:
     """ResNet of any depth; options as in `ResNet`."""
     return ResNet(depth, width, **options)
 
 
-NETS = {f.__name__: f for f in (resnet, resnet20, resnet32, densenet121, cnn6, cnn9, cnn15, digits, mnist, mlp)}
+NETS = {f.__name__: f for f in (resnet, resnet20, resnet32, densenet121, cnn6, cnn9, cnn15, digits, mnist, mlp,
+                                  mnist6, resnet18, resnet34, resnet50, resnet101, swin_t)}  # fmt: skip

@@ -86,7 +86,11 @@ def task(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
 
 @task
 def train(config: Mapping, seed: int, device: str, seconds: float | None, checkpoint: Path, progress: bool) -> Outcome:
-    """Train a net: see training.build for what the configuration may say."""
+    """Train a net: see training.build for what the configuration may say.
+
+    Where the data make classes rare, the final numbers have the accuracy on the rarest too ("rare_accuracy"); where
+    they keep classes out, how well pairs of these are verified ("verification", "auc").
+    """
     from . import energy, nets, training
 
     config = {k: v for k, v in config.items() if k != "task"}
@@ -112,12 +116,16 @@ def train(config: Mapping, seed: int, device: str, seconds: float | None, checkp
     }
     if (prototypes := getattr(head, "prototypes", None)) is not None:
         details["largest_cosine"] = float(energy.largest_cosine(prototypes.double().cpu()))
-    if done.finished and "long_tailed" in (config["data"] if isinstance(config["data"], Mapping) else ()):
-        details |= _per_class(net, head, data)
     if done.finished and head.width <= 3:
         details["sample"] = _sample(net, head, data[1])
+    final = dict(done.final)
+    if done.finished and isinstance(config["data"], Mapping):
+        if config["data"].get("imbalanced") or config["data"].get("long_tailed"):
+            final |= _rare(net, head, data, details)
+        if config["data"].get("held_out"):
+            final |= _verified(net, training.data_of({**config, "seed": seed})[2], seed)
     return Outcome(
-        final=dict(done.final),
+        final=final,
         data={"name": data[0].name, "train": len(data[0]), "test": len(data[1]), "checksum": data[0].checksum},
         epochs=[dict(row) for row in done.epochs],
         details=details,
@@ -129,27 +137,48 @@ def train(config: Mapping, seed: int, device: str, seconds: float | None, checkp
 
 
 @torch.no_grad()
-def _per_class(net: torch.nn.Module, head: torch.nn.Module, data: tuple) -> dict:
-    """Images of each class in training, and its accuracy on the test set: what head, medium and tail are made of."""
-    from . import data as datasets
+def _outputs(net: torch.nn.Module, images) -> torch.Tensor:
+    """Outputs of a trained net (N, width), on the CPU."""
+    from . import data
+
+    net.eval()
+    return torch.cat([net(x).float().cpu() for x, _ in data.batches(images.to(next(net.parameters()).device), 500)])
+
+
+def _sample(net: torch.nn.Module, head: torch.nn.Module, images, count: int = 400) -> dict:
+    """Where the first test images land, for outputs that can be drawn: the matter of HPN-F6 and MHE-F4.
+
+    Where the head has class vectors of its own, these are there as well, and outputs keep their lengths.
+    """
+    part = images.subset(slice(0, count))
+    z, w = _outputs(net, part), getattr(getattr(head, "linear", None), "weight", None)
+    targets = part.y if isinstance(part.y, tuple) else (part.y,)
+    sample = {"targets": [_rounded(y) for y in targets]}
+    if w is None:
+        return {"outputs": _rounded(torch.nn.functional.normalize(z, dim=1)), **sample}
+    return {"outputs": _rounded(z), **sample, "class_vectors": _rounded(w.detach())}
+
+
+def _rare(net: torch.nn.Module, head: torch.nn.Module, data: tuple, details: dict) -> dict[str, float]:
+    """Accuracy on the classes with the fewest training images; that of each class goes into the details."""
     from . import scores
 
-    net.eval()
-    test = data[1].to(next(net.parameters()).device)
-    outputs = [net(x).float() for x, _ in datasets.batches(test, 1000)]
-    accuracy = scores.class_accuracy(head.predict(torch.cat(outputs)), test.labels, len(data[0].classes))
+    device = next(net.parameters()).device
     counts = torch.bincount(data[0].labels.cpu(), minlength=len(data[0].classes))
-    return {"train_counts": counts.tolist(), "class_accuracy": _rounded(accuracy)}
+    prediction = head.predict(_outputs(net, data[1]).to(device)).cpu()
+    each = scores.class_accuracy(prediction, data[1].labels.cpu(), len(counts))
+    details["class_images"], details["class_accuracy"] = counts.tolist(), _rounded(each.nan_to_num(0.0))
+    return {"rare_accuracy": float(each[counts == counts.min()].nan_to_num(0.0).mean())}
 
 
-@torch.no_grad()
-def _sample(net: torch.nn.Module, head: torch.nn.Module, images, count: int = 400) -> dict:
-    """Where the first test images land on the sphere, for outputs that can be drawn: the matter of HPN-F6."""
-    part = images.subset(slice(0, count)).to(next(net.parameters()).device)
-    net.eval()
-    z = torch.nn.functional.normalize(net(part.scaled(part.x)).float(), dim=1)
-    targets = part.y if isinstance(part.y, tuple) else (part.y,)
-    return {"outputs": _rounded(z), "targets": [_rounded(y) for y in targets]}
+def _verified(net: torch.nn.Module, images, seed: int, count: int = 6000) -> dict[str, float]:
+    """Pairs of images of unseen classes, told apart by the cosine of their outputs (as many pairs as LFW has)."""
+    from . import scores
+
+    index, same = scores.pairs(images.labels, count, seed=seed)
+    z = torch.nn.functional.normalize(_outputs(net, images).double(), dim=1)
+    found = scores.verification((z[index[:, 0]] * z[index[:, 1]]).sum(1), same)
+    return {"verification": found.accuracy, "auc": found.auc}
 
 
 def _rounded(x: torch.Tensor) -> list:

@@ -379,29 +379,43 @@ def _best(k: int, dim: int, seed: int, seconds: float) -> Tensor:
     return points.best_prototypes(k, dim, seed=seed, seconds=seconds).points.float()
 
 
-def build(config: Mapping) -> tuple[nn.Module, Head, tuple[Images, Images], Recipe]:
-    """Net, head, data and recipe of a plain configuration, the same that the shell takes.
+def data_of(config: Mapping) -> tuple[Images, Images, Images | None]:
+    """Training images, test images and, where classes are kept out of both, test images of those; as `build` reads it.
 
-    Args:
-        config: {"data": a name of data.SETS or {"name": ..., its options, and "rotated": True, "long_tailed": 0.01 or
-            "imbalanced": {"0": 0.02}}, "net": a name of nets.NETS or {"name": ..., its options}, "head": {"kind":
-            "prototypes", "fixed-softmax", "assigned", "nearest-mean", "softmax", "regression", "squared", "joint" or
-            "multitask", "dim": D, options of the head and of points_of},
-            "recipe": {"name": of RECIPES, changes}, "seed": 0}.
+    Which classes are kept out follows from the configuration's seed; an imbalanced set keeps the same images for all.
     """
     seed = config.get("seed", 0)
     options = dict(config["data"]) if isinstance(config["data"], Mapping) else {"name": config["data"]}
     make = {f.__name__: f for f in datasets.SETS}
     if options["name"] not in make:
         raise ValueError(f"data sets are {', '.join(make)}; got {options['name']!r}")
-    rotated, tail, rare = (options.pop(name, None) for name in ("rotated", "long_tailed", "imbalanced"))
-    train_images, test = make[options.pop("name")](**options)
+    rotated, tail, rare, out = (
+        options.pop(name, None) for name in ("rotated", "long_tailed", "imbalanced", "held_out")
+    )
+    (train_images, test), unseen = make[options.pop("name")](**options), None
     if rotated:
         train_images, test = datasets.rotated(train_images), datasets.rotated(test, seed=1)
     if tail:
         train_images = datasets.long_tailed(train_images, tail)
     if rare:
         train_images = datasets.imbalanced(train_images, {int(label): share for label, share in rare.items()})
+    if out:
+        train_images, test, unseen = datasets.held_out(train_images, test, out, seed=seed)
+    return train_images, test, unseen
+
+
+def build(config: Mapping) -> tuple[nn.Module, Head, tuple[Images, Images], Recipe]:
+    """Net, head, data and recipe of a plain configuration, the same that the shell takes.
+
+    Args:
+        config: {"data": a name of data.SETS or {"name": ..., its options, and "rotated": True, "long_tailed": 0.01 or
+            "imbalanced": {"0": 0.02}, or "held_out": 20 classes}, "net": a name of nets.NETS or {"name": ..., its
+            options}, "head": {"kind": "prototypes", "assigned", "nearest-mean", "softmax", "angular", "regression",
+            "squared", "joint" or "multitask", "dim": D, options of the head and of points_of}, "recipe": {"name": of
+            RECIPES, changes}, "seed": 0}.
+    """
+    seed = config.get("seed", 0)
+    train_images, test, _ = data_of(config)
     recipe = dict(config.get("recipe", {}))
     base = dataclasses.asdict(RECIPES[recipe.pop("name")]) if "name" in recipe else {}
     if {"epochs", "steps"} & {name for name, value in recipe.items() if value is not None}:
@@ -446,7 +460,7 @@ def _head(options: dict, images: Images, seed: int) -> Head:
         options["prototypes"] = points_of({"kind": kind, **place}, classes, seed)
     elif kind in ("nearest-mean", "regression", "squared"):
         options |= {"dim": place["dim"]} if "dim" in place else {}
-    if kind in ("nearest-mean", "softmax", "multitask"):
+    if kind in ("nearest-mean", "softmax", "angular", "multitask"):
         options["classes"] = len(classes)
     if kind == "assigned":
         from .assignment import AssignedHead
@@ -454,7 +468,7 @@ def _head(options: dict, images: Images, seed: int) -> Head:
         return AssignedHead(**{"seed": seed} | options)
     made = {
         "prototypes": heads.PrototypeHead, "fixed-softmax": heads.FixedSoftmaxHead,
-        "nearest-mean": heads.NearestMeanHead, "softmax": heads.SoftmaxHead,
+        "nearest-mean": heads.NearestMeanHead, "softmax": heads.SoftmaxHead, "angular": heads.AngularSoftmaxHead,
         "regression": heads.RegressionHead, "squared": heads.SquaredHead, "joint": heads.JointHead,
         "multitask": heads.MultiTaskHead,
     }  # fmt: skip

@@ -1,6 +1,6 @@
 """Data sets in miniature: a handful of made-up images in the folders and files of the real ones.
 
-`make(root)` lays them out as data.mnist, data.cifar100, data.tiny_imagenet and data.omniart expect them, so that
+`make(root)` lays them out as data.mnist, data.cifar100, data.imagenet and the others expect them, so that
 whatever runs at full scale can be tried from end to end in seconds. Nothing that is learnt from them means anything.
 """
 
@@ -22,6 +22,7 @@ def make(root: Path) -> Path:
     cifar100(root / "cifar-100-python", rng)
     cifar10(root / "cifar-10-batches-py", rng)
     tiny_imagenet(root / "tiny-imagenet-200", rng)
+    imagenet(root / "imagenet", rng)
     omniart(root / "omniart", rng)
     vectors(root / "word_vectors", rng)
     return root
@@ -67,6 +68,13 @@ def tiny_imagenet(root: Path, rng: np.random.Generator, classes: int = 200) -> N
     (root / "wnids.txt").write_text("\n".join(ids) + "\n")
     words = "".join(f"{i}\t{word}, something else\n" for i, word in zip(ids, WORDS, strict=False))
     (root / "words.txt").write_text(words)
+
+
+def imagenet(root: Path, rng: np.random.Generator, classes: int = 12) -> None:
+    for part, count in (("train", 3), ("val", 1)):
+        for i in range(classes):
+            for k in range(count):
+                _picture(rng, root / part / f"n{i:08d}" / f"{part}_{i}_{k}.JPEG", 130)
 
 
 def omniart(root: Path, rng: np.random.Generator, count: int = 24) -> None:

@@ -327,3 +327,44 @@ def test_the_environment_comes_before_the_cache(root, tmp_path):
         (root / "thing").mkdir()
         assert data.find("thing") == root
     assert data.find("nothing") is None
+
+
+# ---- classes kept out, and ImageNet's folders ----
+
+
+def test_classes_kept_out_are_in_neither_part():
+    train, test = some(n=40, classes=4), some(n=20, classes=4, seed=1)
+    known, tested, unseen = data.held_out(train, test, 2, seed=3)
+    left = {int(k) for k in range(4)} - {train.classes.index(name) for name in known.classes}
+    assert len(left) == 2 and {train.classes[k] for k in left} == set(unseen.classes)
+    for part, whole in ((known, train), (tested, test), (unseen, test)):
+        kept = torch.tensor([train.classes.index(name) for name in part.classes])
+        wanted = torch.isin(whole.y, kept)
+        assert torch.equal(part.x, whole.x[wanted]), "in the order that they had"
+        assert torch.equal(kept[part.y], whole.y[wanted]), "under the names that they had"
+        assert sorted(part.y.unique().tolist()) == [0, 1]
+    draws = {data.held_out(train, test, 2, seed=seed)[2].classes for seed in range(20)}
+    assert len(draws) > 1, "the seed decides which"
+    for count in (1, 3):
+        with pytest.raises(ValueError, match=f"of 4 classes 2 to 2 can be kept out, got {count}"):
+            data.held_out(train, test, count)
+
+
+def test_imagenet_is_read_from_its_folders(tmp_path, monkeypatch):
+    import miniature
+
+    pil = pytest.importorskip("PIL.Image")
+    monkeypatch.setattr(data, "folders", lambda: [tmp_path])
+    with pytest.raises(FileNotFoundError, match="looked for imagenet/train.*ask its authors"):
+        data.imagenet()
+    miniature.imagenet(tmp_path / "imagenet", np.random.default_rng(0), classes=4)
+    train, test = data.imagenet(size=32)
+    assert (len(train), len(test), tuple(train.x.shape[1:])) == (12, 4, (3, 32, 32))
+    assert train.y.tolist() == [k for k in range(4) for _ in range(3)] and test.y.tolist() == [0, 1, 2, 3]
+    assert train.classes == test.classes == tuple(f"n{i:08d}" for i in range(4))
+    with pil.open(tmp_path / "imagenet/val/n00000002/val_2_0.JPEG") as picture:
+        wanted = np.asarray(picture.convert("RGB").resize((32, 32), pil.Resampling.BICUBIC)).astype(int)
+    assert np.abs(test.x[2].permute(1, 2, 0).numpy() - wanted).max() <= 1
+    (tmp_path / "imagenet/val/n00000002/val_2_0.JPEG").unlink()
+    with pytest.raises(ValueError, match="for each of the 4 classes of training, and has 4, 1 of them empty"):
+        data.imagenet(size=32)

@@ -30,6 +30,7 @@ LABS = {
     ),
     "mirror": labs.mirror,
     "rare": labs.rare,
+    "minority": labs.minority,
     "regimes": labs.regimes,
     "penalty": lambda: labs.penalty(
         {"MHE": [{"weight": 0, "error": 9, "half": 1, "change": 0, "spread": 1, "energy": [0.5], "length": [1]}]}, ["a"]

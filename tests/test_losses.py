@@ -383,6 +383,7 @@ def test_check_false_asks_for_no_value():
         lambda: losses.to_cosine(r, -1, 1, **options),
         lambda: losses.nearest_mean(z, p, y, **options),
         lambda: losses.nearest_prototype(z, p),
+        lambda: losses.pull_and_push(z, p, y, **options),
     ]
     Watched.asked.clear()
     losses.to_cosine(r, -1, 1)
@@ -391,3 +392,61 @@ def test_check_false_asks_for_no_value():
     for call in calls:
         call()
         assert not Watched.asked
+
+
+# --- LPA-E10 to E12 -------------------------------------------------------------------------------------------------
+
+
+def cross_entropy_by_hand(z, w, y):
+    """LPA-E10 as it is printed, row by row, without torch's softmax."""
+    total = 0.0
+    for i, label in enumerate(y.tolist()):
+        own = torch.exp(z[i] @ w[label])
+        others = sum(torch.exp(z[i] @ w[j]) for j in range(len(w)) if j != label)
+        total = total - torch.log(own / (own + others))
+    return total / len(z)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cross_entropy_and_its_gradients_row_by_row(seed):
+    """E10 against torch, E11 and E12 as printed (row by row) against autograd and against pull_and_push, in float64."""
+    generator = torch.Generator().manual_seed(seed)
+    z, w = (torch.randn(n, 3, generator=generator, dtype=torch.float64).requires_grad_() for n in (7, 5))
+    y = torch.randint(4, (7,), generator=generator)  # class 4 is absent
+    value = cross_entropy_by_hand(z, w, y)
+    torch.testing.assert_close(value, nn.functional.cross_entropy(z @ w.T, y), rtol=1e-13, atol=0)
+    slope_z, slope_w = torch.autograd.grad(7 * value, (z, w))  # the paper's E11 and E12 leave the 1 / B of E10 out
+    with torch.no_grad():
+        p = torch.stack([torch.exp(w @ row) / torch.exp(w @ row).sum() for row in z])  # (B, K)
+        for_z, for_w = losses.pull_and_push(z, w, y, reduction="sum")
+        for i, label in enumerate(y.tolist()):  # E11
+            pull = -(1 - p[i, label]) * w[label]
+            push = sum(p[i, j] * w[j] for j in range(5) if j != label)
+            torch.testing.assert_close(pull + push, slope_z[i], rtol=1e-12, atol=1e-13)
+            torch.testing.assert_close(for_z.pull[i], pull, rtol=1e-12, atol=1e-13)
+            torch.testing.assert_close(for_z.push[i], push, rtol=1e-12, atol=1e-13)
+        for j in range(5):  # E12, with p_j(z_i) where the paper writes p_i
+            zero = torch.zeros(3, dtype=torch.float64)
+            pull = -sum(((1 - p[i, j]) * z[i] for i in range(7) if y[i] == j), zero)
+            push = sum((p[i, j] * z[i] for i in range(7) if y[i] != j), zero)
+            torch.testing.assert_close(pull + push, slope_w[j], rtol=1e-12, atol=1e-13)
+            torch.testing.assert_close(for_w.pull[j], pull, rtol=1e-12, atol=1e-13)
+            torch.testing.assert_close(for_w.push[j], push, rtol=1e-12, atol=1e-13)
+        assert not for_w.pull[4].any() and for_w.push[4].norm() > 1e-3  # passive: pushed, though it is not there
+        for ours, all_of_it in zip(losses.pull_and_push(z, w, y), (for_z, for_w), strict=True):
+            torch.testing.assert_close(ours.pull, all_of_it.pull / 7)
+            torch.testing.assert_close(ours.push, all_of_it.push / 7)
+
+
+def test_pull_and_push_refuses():
+    z, w, y = some()
+    for arguments, message in (
+        ((z, w[:, :3], y), "width|shape"),
+        ((z, w, y + 1), "from 0 to 5"),
+        ((z, w.long(), y), "vectors must be a floating-point"),
+        ((z, w, y[:3]), "shape"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            losses.pull_and_push(*arguments)
+    with pytest.raises(ValueError, match='"mean" or "sum"'):
+        losses.pull_and_push(z, w, y, reduction="none")

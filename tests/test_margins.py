@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from hpn_lite import energy, heads
+from hpn_lite import energy, heads, mhe
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 4])
@@ -57,6 +57,20 @@ def test_plus_adds_the_energy_of_the_batch():
     z, y = torch.randn(8, 3), torch.tensor([0, 0, 1, 2, 2, 2, 5, 5])
     expected = 2.5 * energy.class_minibatch(plain.weight, y, 1)
     torch.testing.assert_close(plus.loss(z, y) - plain.loss(z, y), expected)
+
+
+def test_sums_and_means_weigh_the_energy_alike():
+    """train takes the sum over a batch and divides it by its size: the energy must come out of that as it went in."""
+    head = heads.AngularSoftmaxHead(6, 3, margin=2, energy_weight=0.7)
+    z, y = torch.randn(8, 3), torch.tensor([0, 0, 1, 2, 2, 2, 5, 5])
+    torch.testing.assert_close(head.loss(z, y, reduction="sum") / 8, head.loss(z, y))
+
+
+def test_its_class_vectors_are_an_output_layer_for_the_energy():
+    head = heads.AngularSoftmaxHead(6, 3)
+    net = torch.nn.ModuleDict({"net": torch.nn.Linear(4, 3), "head": head})
+    assert [(x.name, x.output) for x in mhe.MHE().survey(net)] == [("net", False), ("head.linear", True)]
+    assert head.weight is head.linear.weight and list(head.state_dict()) == ["steps", "linear.weight"]
 
 
 def test_gradient_is_finite_at_the_ends_of_the_angle():

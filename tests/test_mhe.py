@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from hpn_lite import energy, mhe, sphere
+from hpn_lite import energy, fused, mhe, sphere
 
 
 def net() -> nn.Sequential:
@@ -83,6 +83,45 @@ def test_orthonormal_and_orthogonal_forms():
     parts = [mhe.neurons(model[i]) for i in (0, 4, 6)]
     expected = 2 * (mhe.orthonormality(parts[0]) + mhe.orthonormality(parts[1])) + mhe.orthogonality(parts[2])
     torch.testing.assert_close(both, expected)
+
+
+# ---- In few steps ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("s", [0, 1, 2, 2.5, 30])
+@pytest.mark.parametrize("half_space", [False, True])
+@pytest.mark.parametrize("shape", [(2, 3), (2, 5), (9, 6), (1500, 7)])  # the last in several blocks of rows
+def test_the_short_way_is_the_energy(s, half_space, shape):
+    """Value and gradient against autograd through energy.riesz."""
+    lengths = torch.logspace(-3, 3, shape[0], dtype=torch.float64)[:, None]
+    x = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(4)) * lengths
+    a, b = (x.clone().requires_grad_() for _ in range(2))
+    value, wanted = fused.penalty(a, s, half_space), energy.riesz(b, s, half_space=half_space)
+    torch.testing.assert_close(value, wanted, rtol=1e-12, atol=1e-14)
+    slope, expected = (torch.autograd.grad(3 * v, w)[0] for v, w in ((value, a), (wanted, b)))
+    size = abs(wanted.item())
+    torch.testing.assert_close(slope * lengths, expected * lengths, rtol=1e-9, atol=1e-11 * size)
+    assert (slope * x).sum(1).abs().max() < 1e-11 * max(size, 1)  # across the neurons
+
+
+@pytest.mark.parametrize("half_space", [False, True])
+def test_the_short_way_has_a_gradient_of_its_gradient(half_space):
+    x = torch.randn(4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(5)).requires_grad_()
+    assert torch.autograd.gradcheck(lambda w: fused.penalty(w, 2.0, half_space), x)
+    assert torch.autograd.gradgradcheck(lambda w: fused.penalty(w, 2.0, half_space), x)
+
+
+@pytest.mark.parametrize("s", [0, 2])
+def test_the_short_way_is_finite_where_neurons_meet_vanish_or_are_huge(s):
+    x = torch.randn(6, 5, generator=torch.Generator().manual_seed(6))
+    x[1], x[2], x[3], x[4] = x[0], -x[0], 0, x[4] * 1e-30
+    x[5] *= 1e30
+    for half_space in (False, True):
+        w, v = (x.clone().requires_grad_() for _ in range(2))
+        value, wanted = fused.penalty(w, s, half_space), energy.riesz(v, s, half_space=half_space, check=False)
+        value.backward()
+        assert bool(w.grad[[0, 1, 2, 5]].isfinite().all()) and not bool(w.grad.isnan().any())
+        torch.testing.assert_close(value, wanted)
 
 
 # ---- Which layers ---------------------------------------------------------------------------------------------------

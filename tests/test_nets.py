@@ -135,3 +135,25 @@ def test_bad_depths_are_named():
         nets.ResNet(18, 10)
     with pytest.raises(ValueError, match="6, 9 or 15, got 10"):
         nets.cnn(10)
+
+
+@pytest.mark.parametrize(("make", "blocks"), [(nets.resnet18, (2, 2, 2, 2)), (nets.resnet34, (3, 4, 6, 3))])
+def test_resnets_for_large_images_have_the_papers_size(make, blocks):
+    """He et al. 2016, table 1: 11.7 and 21.8 million with 1,000 classes, counted stage by stage."""
+    pytest.importorskip("torchvision")
+    count, before = 49 * 3 * 64 + norm(64), 64
+    for now, number in zip((64, 128, 256, 512), blocks, strict=True):
+        shortcut = before * now + norm(now) if before != now else 0
+        count += 9 * before * now + (2 * number - 1) * 9 * now * now + 2 * number * norm(now) + shortcut
+        before = now
+    net = nets.seeded(0, make, 1000)
+    assert nets.parameters(net) == count + 513 * 1000 and net.width == 1000
+    features = make(None).eval()
+    assert features.width == 512 and features(torch.zeros(2, 3, 64, 64)).shape == (2, 512)
+
+
+def test_the_net_of_the_rare_digit():
+    net = nets.mnist6(2, filters=4)
+    assert sum(isinstance(m, torch.nn.Conv2d) for m in net) == 6 and net(torch.zeros(3, 1, 28, 28)).shape == (3, 2)
+    count = 9 * (1 * 4 + 4 * 4 + 4 * 8 + 8 * 8 + 8 * 16 + 16 * 16) + 2 * (norm(4) + norm(8) + norm(16))
+    assert nets.parameters(net) == count + (16 * 16 + 1) * 2

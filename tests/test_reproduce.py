@@ -21,6 +21,8 @@ import matplotlib.pyplot as plt  # noqa: E402
 PATHS = sorted((notebooks.ROOT / "notebooks" / "reproduce").glob("*.ipynb"))
 TABLES = ["HPN-T1", "HPN-T2", "HPN-T3", "HPN-F4", "HPN-F5", "HPN-F6", "HPN-T4"]
 TABLES += ["MHE-T1", "MHE-T2", "MHE-T3", "MHE-T4", "MHE-F3", "MHE-T5"]
+TABLES += ["MHE-T6", "MHE-F4", "MHE-T7", "MHE-T8", "MHE-T9"]
+TABLES += ["LPA-CIFAR100", "LPA-T9", "LPA-LT100", "LPA-LT10", "LPA-IN1K"]
 
 
 @pytest.fixture(scope="session")

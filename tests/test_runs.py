@@ -10,9 +10,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from hpn_lite import plots, records, runs
-from hpn_lite.experiments import EXPERIMENTS, Experiment, Row
+from hpn_lite.experiments import EXPERIMENTS, MHE_FACES, Experiment, Row
 
 CONFIG = {"task": "toy", "lr": 0.1, "recipe": {"epochs": 3}}
 
@@ -69,7 +70,7 @@ def tables(monkeypatch):
     first = Row("first", {**CONFIG, "lr": 0.25}, {"accuracy": 30}, worth=1, minutes=4)
     only = Row("no chance in it", {**CONFIG, "lr": 0.75}, {"accuracy": 30}, worth=3, seeds=1)
     made = {"A": Experiment("A", "a", (shared, first)), "B": Experiment("B", "b", (only, shared))}
-    for name in list(EXPERIMENTS):
+    for name in reversed(list(EXPERIMENTS)):  # given back in the opposite order
         monkeypatch.delitem(EXPERIMENTS, name)
     for name, experiment in made.items():
         monkeypatch.setitem(EXPERIMENTS, name, experiment)
@@ -452,6 +453,47 @@ def test_prototypes_are_measured(tmp_path):
     assert not record.diverged and record.details["shape"] == [5, 4]
 
 
+def test_rare_classes_and_unseen_ones_have_numbers_of_their_own(tmp_path):
+    """Against scores worked out by hand from the net that the same configuration trains."""
+    pytest.importorskip("sklearn")
+    from hpn_lite import training
+
+    rare = {**DIGITS, "data": {"name": "digits", "imbalanced": {"3": 0.05}}, "head": {"kind": "softmax", "width": 2},
+            "penalty": {"output": {"weight": 0.1, "s": 0}}}  # fmt: skip
+    record = runs.get_or_run(rare, seed=1, run=True, out=tmp_path)
+
+    def again(config):
+        net, head, parts, recipe = training.build({**config, "seed": 1})
+        training.train(net, head, parts, recipe, seed=1, penalty=training.penalty_of(config, head))
+        return net.eval(), head, parts
+
+    net, head, (train, test) = again(rare)
+    with torch.no_grad():
+        z = net(test.scaled(test.x))
+    right = head.predict(z) == test.y
+    assert record.final["accuracy"] == pytest.approx(float(right.double().mean()))
+    assert record.final["rare_accuracy"] == pytest.approx(float(right[test.y == 3].double().mean()))
+    assert record.details["class_images"] == torch.bincount(train.y).tolist()
+    torch.testing.assert_close(torch.tensor(record.details["sample"]["outputs"]), z[:400], atol=1e-4, rtol=1e-4)
+    wanted = head.linear.weight.detach()
+    torch.testing.assert_close(torch.tensor(record.details["sample"]["class_vectors"]), wanted, atol=1e-4, rtol=1e-4)
+
+    unseen = {**DIGITS, "data": {"name": "digits", "held_out": 3}, "head": {"kind": "angular", "width": 4, "margin": 2}}
+    record = runs.get_or_run(unseen, seed=1, run=True, out=tmp_path)
+    net, head, (train, test) = again(unseen)
+    assert head.classes == 7 and len(set(train.classes) & set(training.data_of({**unseen, "seed": 1})[2].classes)) == 0
+    images = training.data_of({**unseen, "seed": 1})[2]
+    with torch.no_grad():
+        z = torch.nn.functional.normalize(net(images.scaled(images.x)), dim=1)
+    cosine, same = z @ z.T, images.y[:, None] == images.y
+    off = ~torch.eye(len(z), dtype=torch.bool)
+    # the area: how often a pair of one class is closer than a pair of two; 6,000 drawn pairs against all of them
+    positives, negatives = cosine[same & off], cosine[~same].sort().values
+    area = float(torch.searchsorted(negatives, positives).double().mean() / len(negatives))
+    assert record.final["auc"] == pytest.approx(area, abs=0.03)
+    assert 0.5 < record.final["verification"] <= 1
+
+
 # ---- the shell ----
 
 
@@ -489,8 +531,10 @@ def test_the_shell_runs_and_counts(toy, tables, capsys, tmp_path):
 
 def test_the_tables_are_complete():
     hpn = ["HPN-E5", "HPN-T1", "HPN-T2", "HPN-T3", "HPN-F4", "HPN-F5", "HPN-F6", "HPN-T4"]
-    lpa = ["LPA-CIFAR100", "LPA-T9", "LPA-LT100", "LPA-LT10"]
-    assert list(EXPERIMENTS) == [*hpn, "MHE-T1", "MHE-T2", "MHE-T3", "MHE-T4", "MHE-F3", "MHE-T5", *lpa]
+    mhe = ["MHE-T1", "MHE-T2", "MHE-T3", "MHE-T4", "MHE-F3", "MHE-T5"]
+    mhe += ["MHE-T6", "MHE-F4", "MHE-T7", "MHE-T7-DIGITS", "MHE-T8", "MHE-T9"]  # T10 is faces alone, and has no rows
+    lpa = ["LPA-CIFAR100", "LPA-T9", "LPA-LT100", "LPA-LT10", "LPA-IN1K"]
+    assert list(EXPERIMENTS) == [*hpn, *mhe, *lpa]
     assert {name: len(e.rows) for name, e in EXPERIMENTS.items()} == {
         "HPN-E5": 22,
         "HPN-T1": 14,
@@ -506,10 +550,17 @@ def test_the_tables_are_complete():
         "MHE-T4": 11,
         "MHE-F3": 16,
         "MHE-T5": 6,
+        "MHE-T6": 10,  # two nets without a penalty and with four
+        "MHE-F4": 4,
+        "MHE-T7": 12,  # two settings without a penalty and with five
+        "MHE-T7-DIGITS": 12,
+        "MHE-T8": 8,  # four margins with and without the energy
+        "MHE-T9": 8,
         "LPA-CIFAR100": 16,
         "LPA-T9": 9,
-        "LPA-LT100": 9,
-        "LPA-LT10": 9,
+        "LPA-LT100": 15,
+        "LPA-LT10": 15,
+        "LPA-IN1K": 5,
     }
     assert all(name == e.name for name, e in EXPERIMENTS.items())
 
@@ -527,6 +578,14 @@ def test_the_numbers_of_the_paper():
     assert [paper("HPN-T3", f"CIFAR-100, D = {d}, HPN with semantics") for d in (3, 5, 10)] == [8.8, 30.3, 53.4]
     assert [paper("HPN-F5", f"{o}, 2D+1D baseline", "mae") for o in ("SGD", "Adam")] == [236.0, 78.7]
     assert paper("HPN-T4", "SGD, baseline", "mae") == "diverged"
+    errors = [round(100 - paper("MHE-T6", f"ResNet-34, {form}"), 2) for form in ("orthogonal", "orthonormal", "MHE")]
+    assert errors == [29.74, 29.75, 29.60]
+    assert [paper("MHE-F4", f"free class vectors{more}") for more in ("", ", MHE")] == [88.5, 98.0]
+    assert round(100 - paper("MHE-T7", "single, half-space MHE", "rare_accuracy"), 2) == 26.40
+    assert round(100 - paper("MHE-T7", "multiple, half-space A-MHE"), 2) == 9.89
+    assert MHE_FACES["MHE-T8"][3] == (98.97, 99.13, 63.71, 66.89) and MHE_FACES["MHE-T9"][1][:2] == (96.93, 97.47)
+    assert all(plain < plus for table in MHE_FACES.values() for row in table.values()
+               for plain, plus in (row[:2], row[2:]))  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -572,7 +631,7 @@ def test_the_cheap_and_telling_rows_come_first():
 
 
 def test_runs_that_take_turns_end_like_runs_alone(monkeypatch, tmp_path):
-    """Three nets on the digits in two threads: each with the bits it has when it is alone, and it says that it was not."""
+    """Three nets on the digits in two threads: each with the bits it has alone, and it says that it was not."""
     pytest.importorskip("sklearn")
     recipe = {"epochs": 2, "batch": 64, "lr": 0.05}
     base = {"task": "train", "data": "digits", "net": {"name": "mlp", "hidden": [16]}, "recipe": recipe}

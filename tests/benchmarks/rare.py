@@ -1,7 +1,6 @@
 """Rare classes, margins and open sets: the runs that chapter 14 shows.
 
     python tests/benchmarks/rare.py plane PLANE.json          # digits, 2-D outputs, 98% of one digit removed
-    python tests/benchmarks/rare.py mnist MNIST.json          # the same on MNIST, which $HPN_LITE_DATA must hold
     python tests/benchmarks/rare.py imbalance IMBALANCE.json  # digits: one rare class, and many
     python tests/benchmarks/rare.py open OPEN.json            # digits: verification on classes never trained on
 
@@ -26,19 +25,6 @@ from hpn_lite import data, energy, heads, mhe, nets, records, scores, training
 RARE = 0  # the digit that is made rare
 SHARE = 0.02  # of its images that stay
 EXPONENT = 0.0  # from a random start in the plane s = 2 kicks too hard: some neurons nearly coincide
-
-
-def six(width: int) -> nn.Sequential:
-    """Six 3x3 convolutions in three stages of 8, 16 and 32 filters, and a linear layer: 28x28 images to `width`."""
-    layers, inputs = [], 1
-    for outputs in (8, 16, 32):
-        for _ in range(2):
-            layers += [nets.conv(inputs, outputs), nn.BatchNorm2d(outputs), nn.ReLU()]
-            inputs = outputs
-        layers.append(nn.MaxPool2d(2))
-    net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(32 * 9, width))
-    net.width = width
-    return net
 
 
 class Classifier(heads.SoftmaxHead):
@@ -98,20 +84,10 @@ def in_the_plane(parts, make, unit: bool, weight: float, recipe, seed: int, shar
 
 
 PLANE = training.Recipe(epochs=30, batch=64, lr=0.05, weight_decay=5e-4, milestones=(15, 25), keep_last=False)
-MNIST = training.Recipe(epochs=3, batch=128, lr=0.05, weight_decay=5e-4, milestones=(2,))
 
 
 def one_plane(share: float, unit: bool, weight: float, seed: int) -> dict:
     return in_the_plane(data.digits(seed), functools.partial(nets.digits, filters=8), unit, weight, PLANE, seed, share)
-
-
-@functools.cache
-def _mnist():
-    return data.mnist()
-
-
-def one_mnist(unit: bool, weight: float, seed: int) -> dict:
-    return in_the_plane(_mnist(), six, unit, weight, MNIST, seed)
 
 
 # ---- imbalance -----------------------------------------------------------------------------------------------------
@@ -224,19 +200,6 @@ BENCHMARKS = {
         ],
         "settings": {"net": "digits, 8 filters, 2 outputs", "rare": RARE, "s": EXPONENT, **recipe(PLANE)},
     },
-    "mnist": {
-        "run": one_mnist,
-        "keys": ("unit", "weight", "seed"),
-        "seeds": 3,
-        "plan": lambda seeds: [(u, w, s) for s in range(seeds) for u in (False, True) for w in (0.0, 1.0)],
-        "settings": {
-            "net": "six convolutions of 8, 8, 16, 16, 32, 32 filters, 2 outputs",
-            "rare": RARE,
-            "share": SHARE,
-            "s": EXPONENT,
-            **recipe(MNIST),
-        },
-    },
     "imbalance": {
         "run": one_imbalance,
         "keys": ("setting", "method", "seed"),
@@ -279,7 +242,7 @@ def main() -> None:
     seeds = options.seeds or chosen["seeds"]
     rows = json.loads(options.record.read_text())["runs"] if options.record.exists() else []
     done = {tuple(r[k] for k in chosen["keys"]) for r in rows}
-    sets = [_mnist()] if options.what == "mnist" else [data.digits(seed) for seed in range(seeds)]
+    sets = [data.digits(seed) for seed in range(seeds)]
     sums = [[part.checksum for part in parts] for parts in sets]
     provenance = records.provenance()
     for job in chosen["plan"](seeds):

@@ -137,7 +137,7 @@ def one(parts, make, recipe, factor, kind, dim, weighting, mixup, seed) -> dict:
 # ---- benchmarks ----------------------------------------------------------------------------------------------------
 
 DIGITS = training.Recipe(steps=300, batch=64, optimiser="adam", lr=0.005, weight_decay=2e-4, cosine=True)
-MNIST = training.Recipe(steps=400, batch=128, optimiser="adam", lr=0.002, weight_decay=2e-4, cosine=True)
+MNIST = training.Recipe(steps=1500, batch=128, optimiser="adam", lr=0.002, weight_decay=2e-4, cosine=True)
 FACTORS = (0.1, 0.02, 0.01)
 METHODS = (  # kind, dimension, weights
     ("softmax", 9, "none"),
