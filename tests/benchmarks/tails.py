@@ -3,6 +3,8 @@
     python tests/benchmarks/tails.py prototypes PROTOTYPES.json  # digits: who places the classes, at several factors
     python tests/benchmarks/tails.py early EARLY.json            # digits: assignment in the first steps
     python tests/benchmarks/tails.py weights WEIGHTS.json        # digits: weights and mixup, softmax and simplex
+    python tests/benchmarks/tails.py pull PULL.json              # digits: squared cosine in place of dot-regression
+    python tests/benchmarks/tails.py short SHORT.json            # digits: SGD at a large rate, lengths of the outputs
     python tests/benchmarks/tails.py mnist MNIST.json            # MNIST made long-tailed; $HPN_LITE_DATA must hold it
 
 Each run trains one net from one seed, which decides all that chance decides: the split, which digits are rare, which of
@@ -62,17 +64,24 @@ def placed(dim: int):
 
 
 def make_head(kind: str, dim: int, weighting: str, counts, seed: int):
-    """softmax; fixed: prototypes in a random order; assigned: matched to centred class means after every epoch; early:
+    """softmax; fixed: prototypes in a random order; pull: the same with the squared cosine in place of dot-regression;
+    assigned: matched to centred class means after every epoch; early:
     to their running means after every step of the first EARLY, before outputs have settled anywhere."""
     weight, batch = class_weights(counts, weighting), weighting == "batch"
     if kind == "softmax":
         return nets.seeded(seed + 1000, Softmax, CLASSES, dim, weight, batch)
     options = {
         "fixed": {"every": 0},
+        "pull": {"every": 0},
         "assigned": {"every": 1, "momentum": None},
         "early": {"steps": 1, "until": EARLY, "momentum": 0.9},
     }[kind]
-    options |= {"loss": "dot", "weight": "batch" if batch else weight, "centred": True, "seed": seed}
+    options |= {
+        "loss": "pull" if kind == "pull" else "dot",
+        "weight": "batch" if batch else weight,
+        "centred": True,
+        "seed": seed,
+    }
     return assignment.AssignedHead(placed(dim), **options)
 
 
@@ -90,7 +99,8 @@ def judge(net, head, train, test, seed: int) -> dict:
     that suits the other half."""
     counts = torch.bincount(train.y, minlength=CLASSES)
     with torch.no_grad():
-        scored = head(outputs(net, test))
+        z = outputs(net, test)
+        scored = head(z)
     predicted = scored.argmax(1)
     rank = torch.arange(CLASSES).flip(0)  # 9 for the most frequent class, 0 for the rarest
     found = scores.group_accuracy(predicted, test.y, rank, head=CLASSES - GROUP - 1, tail=GROUP)
@@ -108,6 +118,7 @@ def judge(net, head, train, test, seed: int) -> dict:
         **{name: round(value, 5) for name, value in found.items()},
         "classes": [round(v, 4) for v in scores.class_accuracy(predicted, test.y, CLASSES).tolist()],
         "counts": counts.tolist(),
+        "length": round(float(z.norm(dim=1).mean()), 4),
         **errors,
         "temperature": round(temperature, 5),
         "head_cosine": round(float(cosine[:GROUP, :GROUP][pair[0], pair[1]].mean()), 4),
@@ -138,6 +149,7 @@ def one(parts, make, recipe, factor, kind, dim, weighting, mixup, seed) -> dict:
 
 DIGITS = training.Recipe(steps=300, batch=64, optimiser="adam", lr=0.005, weight_decay=2e-4, cosine=True)
 MNIST = training.Recipe(steps=1500, batch=128, optimiser="adam", lr=0.002, weight_decay=2e-4, cosine=True)
+SHORT = training.Recipe(steps=200, batch=64, lr=0.5, weight_decay=2e-4)  # SGD, at a rate that is too large for some
 FACTORS = (0.1, 0.02, 0.01)
 METHODS = (  # kind, dimension, weights
     ("softmax", 9, "none"),
@@ -153,6 +165,11 @@ METHODS = (  # kind, dimension, weights
 def one_digits(factor, kind, dim, weighting, mixup, seed) -> dict:
     make = functools.partial(nets.digits, filters=8)
     return one(data.digits(seed), make, DIGITS, factor, kind, dim, weighting, mixup, seed)
+
+
+def one_short(factor, kind, dim, weighting, mixup, seed) -> dict:
+    make = functools.partial(nets.digits, filters=8)
+    return one(data.digits(seed), make, SHORT, factor, kind, dim, weighting, mixup, seed)
 
 
 @functools.cache
@@ -189,10 +206,36 @@ BENCHMARKS = {
         ],
         "settings": {"net": "digits, 8 filters", **dataclasses.asdict(DIGITS)},
     },
+    "pull": {
+        "run": one_digits,
+        "seeds": 10,
+        "plan": lambda seeds: (
+            [(f, "pull", d, "inverse", 0.0, s) for s in range(seeds) for f in FACTORS for d in (9, 3)]
+            + [
+                (0.02, "pull", 9, w, m, s)
+                for s in range(seeds)
+                for w in ("none", "inverse", "batch")
+                for m in (0.0, 1.0)
+                if (w, m) != ("inverse", 0.0)
+            ]
+        ),
+        "settings": {"net": "digits, 8 filters", **dataclasses.asdict(DIGITS)},
+    },
+    "short": {
+        "run": one_short,
+        "seeds": 10,
+        "plan": lambda seeds: [
+            (0.01, k, 9, "batch", m, s) for s in range(seeds) for k in ("softmax", "fixed", "pull") for m in (0.0, 1.0)
+        ],
+        "settings": {"net": "digits, 8 filters", **dataclasses.asdict(SHORT)},
+    },
     "mnist": {
         "run": one_mnist,
         "seeds": 3,
-        "plan": lambda seeds: [(0.002, *m, 0.0, s) for s in range(seeds) for m in METHODS if m[1] == 9],
+        "plan": lambda seeds: (
+            [(0.002, *m, 0.0, s) for s in range(seeds) for m in METHODS if m[1] == 9]
+            + [(0.002, "pull", 9, "inverse", 0.0, s) for s in range(seeds)]
+        ),
         "settings": {"net": "mnist", **dataclasses.asdict(MNIST)},
     },
 }
