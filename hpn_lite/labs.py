@@ -51,6 +51,7 @@ __all__ = [
     "riesz",
     "room",
     "semantics",
+    "tail",
     "tammes",
     "thomson",
     "two_tasks",
@@ -1047,3 +1048,35 @@ def collapse(k: int = 3, scale: float = 4, *, fixed: bool = False, seed: int = 1
     return Lab(
         "collapse", options, "Neural collapse in the plane", text, lambda: plots.circle_2d(points.circle(k)).figure
     )
+TAIL_FACTORS = (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
+TAIL_KS = (2, 5, 10, 20, 50, 100, 200)
+TAIL_SIZES = (50, 137, 500, 1280, 5000)
+
+
+def tail(factor: float = 0.01, k: int = 10, n: int = 500) -> Lab:
+    """A long tail: sizes of the classes by imbalance factor, their weights, and what a batch of 128 holds of them.
+
+    Args:
+        factor: images of the rarest class over images of the most frequent, one of TAIL_FACTORS.
+        k: number of classes, one of TAIL_KS.
+        n: images of the most frequent class, one of TAIL_SIZES (137 are those of the digits).
+    Raises:
+        ValueError: on an option that is not on its slider.
+    """
+    for name, value, values in (("factor", factor, TAIL_FACTORS), ("k", k, TAIL_KS), ("n", n, TAIL_SIZES)):
+        if value not in values:
+            raise ValueError(f"{name} must be one of {', '.join(map(str, values))}, got {value!r}")
+    options = {"factor": factor, "k": k, "n": n, "batch": 128}
+    options |= {"factors": TAIL_FACTORS, "ks": TAIL_KS, "sizes": TAIL_SIZES}
+    text = (
+        f"{k} classes, the most frequent with {n} images, the rarest with {factor:g} times as many; weights of the "
+        "classes, and the chance that a batch of 128 holds none of a class."
+    )
+    return Lab("tail", options, "A long tail", text, lambda: _profile(factor, k, n))
+
+
+def _profile(factor: float, k: int, n: int):
+    figure, ax = plots.axes(5.6, 3.2)
+    ax.bar(range(k), [int(n * factor ** (c / (k - 1))) for c in range(k)], color=plots.BLUE)
+    ax.set(xlabel="class", ylabel="images")
+    return figure

@@ -15,7 +15,15 @@ from torch import Tensor
 
 from .bounds import whole
 
-__all__ = ["Verification", "class_accuracy", "calibration_error", "group_accuracy", "pairs", "verification"]
+__all__ = [
+    "Verification",
+    "class_accuracy",
+    "calibration_error",
+    "group_accuracy",
+    "pairs",
+    "temperature",
+    "verification",
+]
 
 
 def class_accuracy(prediction: Tensor, labels: Tensor, classes: int) -> Tensor:
@@ -76,6 +84,37 @@ def calibration_error(confidence: Tensor, right: Tensor, bins: int = 15) -> floa
     gap = torch.zeros(bins, dtype=torch.float64, device=confidence.device)
     gap.index_add_(0, index, right.double() - confidence.double())
     return float(gap.abs().sum() / len(confidence))
+
+
+def temperature(scores: Tensor, labels: Tensor) -> float:
+    """The T > 0 for which softmax(scores / T) gives the labels the largest likelihood.
+
+    The likelihood of 1/T is concave, so its slope is followed to its zero by bisection. Take examples that were not
+    trained on; a T found on one half of a test set is fair to the other half.
+
+    Args:
+        scores: (n, K) logits, or cosines to prototypes.
+        labels: (n,) whole numbers in 0..K-1.
+    Returns:
+        T between 1e-4 and 1e4; an end of that range where there is no best one, as when all scores are right.
+    Raises:
+        ValueError: if the shapes do not fit, a label is out of range, or a score is not finite.
+    Source: Guo et al. 2017, section 4.2.
+    """
+    if scores.ndim != 2 or not len(scores) or labels.shape != (len(scores),):
+        raise ValueError(f"scores must be (n, K) and labels (n,), got {tuple(scores.shape)} and {tuple(labels.shape)}")
+    if not 0 <= int(labels.min()) <= int(labels.max()) < scores.shape[1]:
+        raise ValueError(f"labels must lie in 0..{scores.shape[1] - 1}, got {int(labels.min())}..{int(labels.max())}")
+    scores = scores.detach().double()
+    if not bool(torch.isfinite(scores).all()):
+        raise ValueError("scores must be finite")
+    own = scores[torch.arange(len(scores), device=scores.device), labels].mean()
+    low, high = -4.0, 4.0  # log10 of T
+    for _ in range(60):
+        middle = (low + high) / 2
+        expected = (torch.softmax(scores / 10**middle, 1) * scores).sum(1).mean()
+        low, high = (middle, high) if expected > own else (low, middle)  # too sure: warmer
+    return 10 ** ((low + high) / 2)
 
 
 class Verification(NamedTuple):

@@ -36,6 +36,7 @@ LABS = {
     "penalty": lambda: labs.penalty(
         {"MHE": [{"weight": 0, "error": 9, "half": 1, "change": 0, "spread": 1, "energy": [0.5], "length": [1]}]}, ["a"]
     ),
+    "tail": labs.tail,
     "two_tasks": labs.two_tasks,
     "collapse": labs.collapse,
     "choices": lambda: labs.question("Is it so?", ["Yes", "No"], 0, "Because."),

@@ -37,6 +37,55 @@ def test_calibrated_predictions_have_a_small_error():
     assert scores.calibration_error(confidence, right) < 0.005 < scores.calibration_error(confidence.sqrt(), right)
 
 
+def test_calibration_agrees_with_a_loop_over_bins():
+    """Guo et al. 2017, equation 3: the gap between accuracy and mean confidence of each bin, weighted by its size."""
+    generator = torch.Generator().manual_seed(1)
+    confidence = torch.rand(500, generator=generator, dtype=torch.float64)
+    right = torch.rand(500, generator=generator) < confidence**2
+    total = 0.0
+    for low in range(15):
+        inside = (confidence >= low / 15) & (confidence < (low + 1) / 15)
+        if inside.any():
+            gap = right[inside].double().mean() - confidence[inside].mean()
+            total += float(inside.double().mean() * gap.abs())
+    assert scores.calibration_error(confidence, right) == pytest.approx(total)
+
+
+def test_groups_agree_with_a_loop_over_classes():
+    """Each class counts once, whatever its test images; groups at 100 and 20 training images (Liu et al. 2019)."""
+    generator = torch.Generator().manual_seed(2)
+    counts = torch.tensor([500, 101, 100, 60, 20, 19, 3])
+    labels = torch.randint(7, (300,), generator=generator)
+    prediction = torch.where(torch.rand(300, generator=generator) < 0.6, labels, (labels + 1) % 7)
+    each = [float((prediction[labels == c] == c).double().mean()) for c in range(7)]
+    found = scores.group_accuracy(prediction, labels, counts)
+    expected = {
+        "all": sum(each) / 7,
+        "head": sum(each[:2]) / 2,
+        "medium": sum(each[2:5]) / 3,
+        "tail": sum(each[5:]) / 2,
+    }
+    assert found == pytest.approx(expected)
+
+
+def test_temperature_agrees_with_scipy():
+    from scipy import optimize
+
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(5, (400,), generator=generator)
+    logits = 2 * torch.randn(400, 5, generator=generator, dtype=torch.float64)
+    logits[torch.arange(400), labels] += 2
+
+    def surprise(log_t):
+        return float(torch.nn.functional.cross_entropy(logits / math.exp(log_t), labels))
+
+    best = optimize.minimize_scalar(surprise, bounds=(-3, 3), method="bounded", options={"xatol": 1e-9})
+    assert scores.temperature(logits, labels) == pytest.approx(math.exp(best.x), rel=1e-5)
+    assert scores.temperature(logits * 7, labels) == pytest.approx(7 * math.exp(best.x), rel=1e-5)
+    assert scores.temperature(10.0 * torch.eye(5), torch.arange(5)) < 2e-4  # all right: as sure as can be
+    assert scores.temperature(10.0 * torch.eye(5), torch.arange(5).roll(1)) > 5e3  # all wrong
+
+
 def test_verification_agrees_with_scikit_learn():
     from sklearn.metrics import roc_auc_score
 
@@ -77,6 +126,9 @@ def test_pairs_are_half_and_half_and_never_an_example_with_itself():
         (lambda: scores.class_accuracy(torch.zeros(3), torch.zeros(2), 2), r"got \(3,\) and \(2,\)"),
         (lambda: scores.class_accuracy(torch.zeros(1).long(), torch.tensor([5]), 2), r"must lie in 0..1, got 5..5"),
         (lambda: scores.calibration_error(torch.tensor([1.2]), torch.tensor([True])), r"must lie in \[0, 1\]"),
+        (lambda: scores.temperature(torch.rand(3, 2), torch.zeros(2).long()), r"got \(3, 2\) and \(2,\)"),
+        (lambda: scores.temperature(torch.rand(1, 2), torch.tensor([2])), r"must lie in 0..1, got 2..2"),
+        (lambda: scores.temperature(torch.full((1, 2), torch.nan), torch.tensor([0])), "scores must be finite"),
         (lambda: scores.verification(torch.rand(2), torch.tensor([True, True])), "got 2 same and 0 different"),
         (lambda: scores.verification(torch.full((2,), torch.nan), torch.tensor([True, False])), "not be NaN"),
         (lambda: scores.pairs(torch.zeros(5).long(), 4), "two classes at least"),

@@ -587,3 +587,84 @@ def test_a_class_nearest_to_its_own_prototype_stays(k, d, seed):
     means = prototypes[order] + step * sphere.uniform(k, d, seed=seed + 1)
     assert ((means @ prototypes.T).argmax(1) == order).all()
     assert assignment.best_assignment(means, prototypes).tolist() == order.tolist()
+
+
+# --- long tails ------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=25)
+@given(sizes=st.lists(st.integers(1, 12), min_size=2, max_size=6), d=st.integers(2, 5), seed=seeds)
+def test_weighting_is_resampling_in_the_mean_and_noisier(sizes, d, seed):
+    """Weights n / (K n_k) and drawing classes alike: one mean gradient; second moments (1/K) sum n / (K n_k) s_k and
+    (1/K) sum s_k, whose ratio for equal s_k is the arithmetic over the harmonic mean of the sizes."""
+    k, n = len(sizes), sum(sizes)
+    y = torch.arange(k).repeat_interleave(torch.tensor(sizes))
+    z = (3 * sphere.uniform(n, d, seed=seed)).requires_grad_()
+    w = sphere.uniform(k, d, seed=seed + 1)
+    loss = losses.dot_regression(z, w, y, reduction="none")
+    each = torch.autograd.grad(loss.sum(), z)[0]  # a gradient for every example, (n, d)
+    balanced = torch.stack([each[y == c].mean(0) for c in range(k)]).mean(0)  # a class first, then one of its examples
+    weight = losses.batch_weights(y, k).double()
+    weighted = torch.autograd.grad(losses.dot_regression(z, w, y, weight=weight), z)[0].sum(0)
+    torch.testing.assert_close(weighted, balanced, rtol=1e-5, atol=1e-7)
+    moments = torch.stack([each[y == c].square().sum(1).mean() for c in range(k)])  # s_k
+    measured = (weight[y, None] * each).square().sum(1).mean()
+    formula = sum(n / (k * size) * s for size, s in zip(sizes, moments.tolist(), strict=True)) / k
+    assert real(measured) == pytest.approx(formula, rel=1e-5)
+    ratio = real(weight[y].square().mean())  # all examples with gradients of length 1
+    assert ratio == pytest.approx(np.mean(sizes) / stats.hmean(sizes), rel=1e-5)
+    assert ratio >= 1 - 1e-6 and (ratio < 1 + 1e-5) == (len(set(sizes)) == 1)
+
+
+@pytest.mark.parametrize("f", [0.5, 0.1, 0.01])
+def test_noise_of_an_exponential_profile(f):
+    """With many classes the ratio of the two means of n_1 f^(c / (K - 1)) tends to (1 - f)^2 / (f log^2 f)."""
+    sizes = f ** np.linspace(0, 1, 20_001)
+    ratio = np.mean(sizes) / stats.hmean(sizes)
+    assert ratio == pytest.approx((1 - f) ** 2 / (f * math.log(f) ** 2), rel=1e-3)
+
+
+@settings(max_examples=40)
+@given(k=st.integers(2, 6), d=st.integers(2, 6), length=st.floats(0.1, 30), gamma=st.floats(0.1, 50), seed=seeds)
+def test_dot_regression_pulls_to_one_prototype_alone(k, d, length, gamma, seed):
+    """-gradient = g (1 - c) (p - c u) - g/2 (1 - c)^2 u: of length g (1 - c)^(3/2) sqrt(5 + 3c) / 2 <= 2 g, and the
+    other prototypes play no part."""
+    w = sphere.uniform(k, d, seed=seed)
+    z = (length * sphere.uniform(1, d, seed=seed + 1)).requires_grad_()
+    weight = torch.full((k,), gamma, dtype=torch.float64)
+    y = torch.zeros(1, dtype=torch.long)
+    loss = losses.dot_regression(z, w, y, weight=weight, reduction="sum")
+    force = -torch.autograd.grad(loss, z)[0][0]
+    u = (z.detach() / length)[0]
+    c = real(u @ w[0])
+    expected = gamma * (1 - c) * (w[0] - c * u) - gamma / 2 * (1 - c) ** 2 * u
+    torch.testing.assert_close(force, expected, rtol=1e-9, atol=1e-9)
+    assert real(force.norm()) == pytest.approx(gamma * (1 - c) ** 1.5 * math.sqrt(5 + 3 * c) / 2, rel=1e-6, abs=1e-9)
+    assert real(force.norm()) <= 2 * gamma * (1 + 1e-9)
+    w[1:] = sphere.uniform(k - 1, d, seed=seed + 2)  # others may stand anywhere, and turn as they like
+    again = losses.dot_regression(z, w, y, weight=weight, reduction="sum")
+    torch.testing.assert_close(-torch.autograd.grad(again, z)[0][0], force)
+
+
+@settings(max_examples=30)
+@given(labels=st.lists(st.integers(0, 7), min_size=1, max_size=40))
+def test_every_class_of_a_batch_has_the_same_share(labels):
+    """Batch weights: B / m for each of the m classes that are there, in sum over its examples, and 0 for the others."""
+    y = torch.tensor(labels)
+    weight = losses.batch_weights(y, 8)
+    total = torch.zeros(8).index_add_(0, y, weight[y])
+    present = set(labels)
+    expected = [len(labels) / len(present) if c in present else 0.0 for c in range(8)]
+    assert total.tolist() == pytest.approx(expected, rel=1e-5)
+    assert real(weight.max()) <= len(labels) / len(present) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize(("k", "t"), [(3, 1.0), (10, 1.0), (10, 0.1), (100, 1.0)])
+def test_cosines_to_a_simplex_cannot_be_sure(k, t):
+    """softmax(cosines / T) is at most 1 / (1 + (K - 1) exp(-K / ((K - 1) T))), and that is reached at a prototype."""
+    p = points.simplex(k)
+    bound = 1 / (1 + (k - 1) * math.exp(-k / ((k - 1) * t)))
+    x = torch.cat([sphere.uniform(2000, k - 1, seed=k), p])
+    sure = torch.softmax(x @ p.T / t, 1).max(1).values
+    assert real(sure.max()) <= bound + 1e-12
+    assert real(sure[-1]) == pytest.approx(bound)
