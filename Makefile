@@ -2,9 +2,7 @@
 # Only Python 3.11 to 3.13 and make are needed. No target deletes anything that you made.
 
 .DEFAULT_GOAL := help
-.PHONY: help env book execute status check test lab serve atlas slides text notebook pins logo
-.PHONY: help env book execute status check test lab serve text notebook pins logo pdf offline
-.PHONY: help env book execute status check test lab serve text notebook assignments pins logo
+.PHONY: help env book execute status check test lab serve atlas slides offline pdf text notebook assignments pins logo
 SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8000

@@ -207,7 +207,7 @@ class FixedSoftmaxHead(_ClassHead):
         cosine: whether scores are scale * cos(z, p_k), else scale * <z, p_k>.
     Raises:
         TypeError, ValueError: if the prototypes are no (K, D) unit rows, or scale is not a positive number.
-    Source: Kasarla et al. 2022; Shen, Sun and Wei 2023; LPA-E10 with fixed prototypes, which is what LPA-T9 compares with.
+    Source: Kasarla et al. 2022; Shen, Sun and Wei 2023; LPA-E10 on fixed prototypes, the rival of LPA-T9.
     """
 
     def __init__(self, prototypes: Tensor, *, scale: float = 1.0, cosine: bool = False):
