@@ -1026,6 +1026,8 @@ def _matched(means: torch.Tensor, prototypes: torch.Tensor, names: list[str]):
     for m, w in zip(means.tolist(), prototypes[found].tolist(), strict=True):
         ax.plot(*zip(m, w, strict=True), color=plots.ORANGE)
     return ax.figure
+
+
 def collapse(k: int = 3, scale: float = 4, *, fixed: bool = False, seed: int = 1, each: int = 6) -> Lab:
     """Neural collapse in the plane: outputs and class vectors are free directions, and cross-entropy turns them.
 
@@ -1048,6 +1050,8 @@ def collapse(k: int = 3, scale: float = 4, *, fixed: bool = False, seed: int = 1
     return Lab(
         "collapse", options, "Neural collapse in the plane", text, lambda: plots.circle_2d(points.circle(k)).figure
     )
+
+
 TAIL_FACTORS = (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)
 TAIL_KS = (2, 5, 10, 20, 50, 100, 200)
 TAIL_SIZES = (50, 137, 500, 1280, 5000)

@@ -483,6 +483,8 @@ def test_cross_entropy_turns_one_hot_prototypes_into_the_simplex(k):
                 > least
             ).all()
         )
+
+
 # --- assignment ------------------------------------------------------------------------------------------------------
 
 
