@@ -364,7 +364,7 @@ class AngularSoftmaxHead(_ClassHead):
 
     @property
     def weight(self) -> Tensor:
-        """The class vectors (K, width), of any length: their directions alone count."""
+        """Class vectors (K, width) of any length, of which the directions alone count."""
         return self.linear.weight
 
     def forward(self, z: Tensor) -> Tensor:
