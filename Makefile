@@ -2,7 +2,7 @@
 # Only Python 3.11 to 3.13 and make are needed. No target deletes anything that you made.
 
 .DEFAULT_GOAL := help
-.PHONY: help env book execute status check test lab serve atlas slides text notebook pins logo
+.PHONY: help env book execute status check test lab serve atlas slides offline pdf text notebook assignments pins logo
 SHELL := /bin/sh
 BIN := .venv/bin
 PORT ?= 8000
@@ -49,12 +49,20 @@ atlas: env  ## draw the atlas of the papers from book/atlas.yml and the run reco
 
 slides: env  ## make slides from the chapters' stored figures, into _build/slides; choose with ARGS="03"
 	@$(BIN)/python tools/slides.py $(ARGS)
+offline: book  ## pack the pages into one zip that opens from a folder, without a network
+	@$(BIN)/python tools/offline.py
+
+pdf: env  ## make one PDF of the book from the stored outputs (needs TeX Live; says what is missing)
+	@$(BIN)/python tools/book_pdf.py
 
 text: env  ## write the notebooks as text (MyST) into _text/, for editing and searching
 	@$(BIN)/python tools/notebooks.py text $(ARGS)
 
 notebook: env  ## bring edits made in _text/ back into the notebooks
 	@$(BIN)/python tools/notebooks.py notebook $(ARGS)
+
+assignments: env  ## make the students' notebooks of the assignments from their sources
+	@$(BIN)/python tools/assignments.py release
 
 pins: env  ## renew the pins of requirements.txt (needs a network)
 	@$(BIN)/python tools/pins.py

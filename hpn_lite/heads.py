@@ -164,25 +164,6 @@ class PrototypeHead(_ClassHead):
         return f"{self.classes} prototypes in {self.width} dimensions"
 
 
-class FixedSoftmaxHead(PrototypeHead):
-    """Fixed prototypes learnt from by cross-entropy on <z, p_k>: what LPA-T9 compares with, and chapter 15 explains.
-
-    Args:
-        prototypes: (K, D) unit rows, row k for class k.
-    Raises:
-        TypeError, ValueError: see PrototypeHead.
-    Source: LPA-E10, with the prototypes as the weights.
-    """
-
-    def __init__(self, prototypes: Tensor):
-        super().__init__(prototypes)
-
-    def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
-        losses.check_outputs(z, self.width, check=self.check)
-        y = losses.check_labels(y, self.classes, size=len(z), name="y", check=self.check)
-        return _cross_entropy(z @ self.prototypes.to(z.dtype).T, y, reduction)  # (B, D) -> (B, K) -> number or (B,)
-
-
 class SoftmaxHead(_ClassHead):
     """The usual classifier: a linear layer, learnt with the net, and cross-entropy.
 
@@ -211,6 +192,46 @@ class SoftmaxHead(_ClassHead):
         scores = self(z)
         y = losses.check_labels(y, self.classes, size=len(z), name="y", check=self.check)
         return _cross_entropy(scores, y, reduction, self.smoothing)
+
+
+class FixedSoftmaxHead(_ClassHead):
+    """Cross-entropy with class vectors that never move: a softmax layer without parameters.
+
+    With `points.simplex(K)` and `cosine=False` it is maximum class separation in one matrix: one constant matrix behind
+    the net, then the usual softmax. With `cosine=True` outputs are divided by their lengths first, and `scale` is one
+    over the temperature, as for equiangular basis vectors.
+
+    Args:
+        prototypes: (K, D) unit rows, row k for class k; held as a buffer.
+        scale: factor of the scores, positive; the length of all class vectors, or one over the temperature.
+        cosine: whether scores are scale * cos(z, p_k), else scale * <z, p_k>.
+    Raises:
+        TypeError, ValueError: if the prototypes are no (K, D) unit rows, or scale is not a positive number.
+    Source: Kasarla et al. 2022; Shen, Sun and Wei 2023; LPA-E10 on fixed prototypes, the rival of LPA-T9.
+    """
+
+    def __init__(self, prototypes: Tensor, *, scale: float = 1.0, cosine: bool = False):
+        super().__init__()
+        losses.check_prototypes(prototypes)
+        if not 0 < scale < float("inf"):
+            raise ValueError(f"scale must be a positive number, got {scale}")
+        self.register_buffer("prototypes", prototypes.detach().to(torch.get_default_dtype(), copy=True))
+        self.classes, self.width = prototypes.shape
+        self.scale, self.cosine = float(scale), cosine
+
+    def forward(self, z: Tensor) -> Tensor:
+        losses.check_outputs(z, self.width, check=self.check)
+        with torch.autocast(z.device.type, enabled=False):
+            z = losses.unit(z, self.prototypes) if self.cosine else z.to(self.prototypes.dtype)
+            return self.scale * z @ self.prototypes.T  # (B, D) -> (B, K)
+
+    def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
+        scores = self(z)
+        y = losses.check_labels(y, self.classes, size=len(z), name="y", check=self.check)
+        return _cross_entropy(scores, y, reduction)
+
+    def extra_repr(self) -> str:
+        return f"{self.classes} fixed vectors in {self.width} dimensions, scale={self.scale}, cosine={self.cosine}"
 
 
 class NearestMeanHead(_ClassHead):

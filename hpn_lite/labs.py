@@ -32,11 +32,13 @@ __all__ = [
     "Construction",
     "Lab",
     "Regime",
+    "collapse",
     "directions",
     "evolution",
     "film",
     "hello",
     "lights",
+    "matching",
     "minority",
     "mirror",
     "number",
@@ -957,6 +959,97 @@ def _errors(shown: list[dict]):
         xticks=range(len(rows)), xticklabels=[f"{r['weight']:g}" for r in rows], xlabel="strength", ylabel="error, %"
     )
     return figure
+
+
+def matching(
+    means: torch.Tensor,
+    prototypes: torch.Tensor | None = None,
+    *,
+    names: list[str] | None = None,
+    orders: list[list[int]] | None = None,
+    epochs: list[int] | None = None,
+    seed: int = 1,
+) -> Lab:
+    """Who gets which prototype: drag labels between prototypes in the plane, with the matching score live.
+
+    With `orders` it is also a film: class means and assignment after each epoch of a training, to scrub and to change.
+
+    Args:
+        means: (K, 2) class means, no longer than 1, K from 2 to 10; (T, K, 2) for a film.
+        prototypes: (K, 2) unit rows; K points spread evenly on the circle by default.
+        names: of the classes, at most three letters each; 0, 1, 2, ... by default.
+        orders: for a film, the assignment after each epoch, T lists of K different indices into the prototypes.
+        epochs: for a film, the T epochs; 0, 1, 2, ... by default.
+        seed: of the assignment at the start where there is no film; Shuffle counts on from here.
+    Raises:
+        ValueError: on shapes, lengths, names or orders that do not fit.
+    """
+    means = torch.as_tensor(means).detach().double().cpu()
+    frames = means if orders is not None else means[None]
+    if frames.ndim != 3 or frames.shape[2] != 2 or not 2 <= frames.shape[1] <= 10 or not len(frames):
+        wanted = "(T, K, 2), with orders," if orders is not None else "(K, 2)"
+        raise ValueError(f"means must have shape {wanted} K from 2 to 10, got {tuple(means.shape)}")
+    if not (torch.linalg.vector_norm(frames, dim=2) <= 1 + 1e-4).all():  # NaN as well
+        raise ValueError("means of unit vectors are no longer than 1; got a longer one, or NaN")
+    k = frames.shape[1]
+    prototypes = points.circle(k) if prototypes is None else torch.as_tensor(prototypes).detach().double().cpu()
+    sphere.check_vectors(prototypes, "prototypes", points=2, unit=True)
+    if prototypes.shape != frames.shape[1:]:
+        raise ValueError(f"means and prototypes must agree, got {tuple(means.shape)} and {tuple(prototypes.shape)}")
+    names = [str(name) for name in (names if names is not None else range(k))]
+    if len(set(names)) != k or len(names) != k or not all(0 < len(name) <= 3 for name in names):
+        raise ValueError(f"names must be {k} different words of one to three letters, got {names}")
+    orders = [[int(p) for p in order] for order in (orders or [])]
+    epochs = list(range(len(orders))) if epochs is None else [sphere.whole("epochs", e, 0) for e in epochs]
+    if len(epochs) != len(orders) or (orders and len(orders) != len(frames)):
+        raise ValueError(f"a film needs as many orders and epochs as means, got {len(orders)}, {len(epochs)}")
+    if not all(sorted(order) == list(range(k)) for order in orders):
+        raise ValueError(f"each of the orders must name all of 0 to {k - 1} once")
+    rows = lambda x: [[round(v, 6) for v in row] for row in x.tolist()]  # noqa: E731
+    film_ = [
+        {"epoch": e, "means": rows(m), "order": order}
+        for e, m, order in zip(epochs, frames, orders, strict=bool(orders))
+    ]
+    options = {"means": rows(frames[0]), "prototypes": rows(prototypes), "names": names, "frames": film_}
+    options["seed"] = sphere.whole("seed", seed, 0)
+    text = f"{k} class means and as many prototypes on a circle: the mean of their inner products is the score."
+    title = "How an assignment settles" if orders else "Who gets which prototype"
+    return Lab("matching", options, title, text, lambda: _matched(frames[-1], prototypes, names))
+
+
+def _matched(means: torch.Tensor, prototypes: torch.Tensor, names: list[str]):
+    from .assignment import best_assignment
+
+    found = best_assignment(means, prototypes)
+    placed = [names[found.tolist().index(p)] for p in range(len(names))]
+    ax = plots.circle_2d(prototypes, labels=placed, arrows=False)
+    for m, w in zip(means.tolist(), prototypes[found].tolist(), strict=True):
+        ax.plot(*zip(m, w, strict=True), color=plots.ORANGE)
+    return ax.figure
+
+
+def collapse(k: int = 3, scale: float = 4, *, fixed: bool = False, seed: int = 1, each: int = 6) -> Lab:
+    """Neural collapse in the plane: outputs and class vectors are free directions, and cross-entropy turns them.
+
+    Args:
+        k: number of classes at the start, 2 to 6.
+        scale: factor of the cosines in the scores, a whole number from 1 to 12.
+        fixed: hold the class vectors, evenly spaced.
+        seed: of the random start; New start counts on from here.
+        each: outputs of each class, 1 to 12.
+    Raises:
+        ValueError: on an option out of range.
+    """
+    if not 2 <= sphere.whole("k", k, 2) <= 6:
+        raise ValueError(f"k must be from 2 to 6, got {k}")
+    if not 1 <= sphere.whole("scale", scale, 1) <= 12 or not 1 <= sphere.whole("each", each, 1) <= 12:
+        raise ValueError(f"scale and each must be from 1 to 12, got {scale} and {each}")
+    options = {"k": int(k), "scale": int(scale), "held": bool(fixed), "each": int(each)}
+    options["seed"] = sphere.whole("seed", seed, 0)
+    text = f"Outputs of {k} classes and their class vectors turn in the plane until each class is a single direction."
+    return Lab(
+        "collapse", options, "Neural collapse in the plane", text, lambda: plots.circle_2d(points.circle(k)).figure
+    )
 
 
 TAIL_FACTORS = (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)

@@ -8,7 +8,7 @@ apart (thomson, tammes, uniformity), and `best_prototypes`, which takes whatever
     >>> round(float(energy.riesz(x, s=1, reduction="sum")), 6)
     49.165253
 
-The functions live in four files, all offered here: formulas, solvers, evolution, codes.
+The functions live in five files, all offered here: formulas, solvers, evolution, codes, blockcodes.
 """
 
 import math
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from . import codes, descent, fused, packing, reference
+from . import blockcodes, codes, descent, fused, packing, reference
 from .evolution import Evolution, evolve
 from .formulas import circle, cross_polytope, simplex
 from .solvers import check_target, deadline_in, hpn_prototypes, tammes, thomson, uniformity
@@ -28,6 +28,7 @@ __all__ = [
     "Evolution",
     "Prototypes",
     "best_prototypes",
+    "block_code",
     "circle",
     "cross_polytope",
     "evolve",
@@ -132,6 +133,30 @@ def best_prototypes(
         row = reference.tammes(k)
         proof = f"proved optimal for {k} points on S^2" if row.proved and min(cosines) <= row.value + 1e-9 else None
     return result(x, construction, proof)
+
+
+def block_code(k: int, dim: int, *, dtype: torch.dtype = torch.float64) -> Tensor:
+    """k words of a Reed-Muller or BCH code as points: no search, at any size, and a guarantee for the largest cosine.
+
+    The guarantee is `blockcodes.best(k, dim).cosine`; 2 dim points and fewer get right angles where dim is a power of
+    two. Up to a few hundred classes `best_prototypes` is usually better; this is for very many.
+
+    Args:
+        k: number of points, at least 2.
+        dim: dimension, 2 to 1024.
+        dtype: of the points; a million of them in 256 dimensions fill 1 GB in float32.
+    Returns:
+        (k, dim) unit rows, every coordinate 1/sqrt(n) or -1/sqrt(n); where the code is shorter than dim, zeros follow.
+    Raises:
+        ValueError: if k < 2, dim is out of range, or no code of at most dim bits has k words.
+    Source: Lindstroem et al. 2024; hpn_lite.blockcodes.
+    """
+    code = blockcodes.best(k, dim)
+    x = torch.zeros(whole("k", k, 2), dim, dtype=dtype)
+    for low in range(0, k, blockcodes.CHUNK):  # so that nothing but the result is large
+        high = min(low + blockcodes.CHUNK, k)
+        x[low:high, : code.length] = blockcodes.rows(code, low, high, dtype=dtype)
+    return x
 
 
 def _parts_of_code(code: Tensor, k: int, dim: int, count: int, seed: int) -> Tensor:

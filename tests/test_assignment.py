@@ -1,12 +1,16 @@
 """Label-to-prototype assignment: the matching, the running means, and the head that puts them to work."""
 
+import importlib.util
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
 
-from hpn_lite import assignment, losses, points, sphere
+from hpn_lite import assignment, data, losses, nets, points, sphere, training
+
+BENCHMARK = Path(__file__).parent / "benchmarks" / "assignment.py"
 
 
 def random(k: int, d: int, seed: int = 0) -> torch.Tensor:
@@ -246,3 +250,31 @@ def test_all_processes_agree_with_one(tmp_path):
     assert found[0] == found[1]
     torch.testing.assert_close(torch.tensor(found[0][0]), alone.labels.means)
     assert found[0][1] == alone.labels.assignment.tolist()
+
+
+# ---- The benchmark of chapter 16 ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", ["SGD 0.1", "Adam 0.005"])
+def test_nets_side_by_side_learn_as_each_would_alone(recipe):
+    """tests/benchmarks/assignment.py trains many nets as one; training.train and AssignedHead must agree with it."""
+    spec = importlib.util.spec_from_file_location("_together", BENCHMARK)
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    sets, settings = data.digits(), bench.recipe_of(recipe, 2)
+    ways = {"static random": {"every": 0}, "moving 0.9": {}, "plain, centred": {"momentum": None, "centred": True}}
+    runs = [
+        {"dim": 2, "seed": seed, "way": way, "loss": "pull", "options": bench.WAYS[way]}
+        for way in ways
+        for seed in (0, 3)
+    ]
+    rows = bench.Together(runs, sets, settings).train()
+    for row in rows:
+        head = assignment.AssignedHead(points.circle(10), seed=row["seed"], **ways[row["way"]])
+        net = nets.seeded(row["seed"], nets.mlp, 2)
+        result = training.train(net, head, sets, settings, seed=row["seed"])
+        assert [round(e["accuracy"], 4) for e in result.epochs] == pytest.approx(row["accuracies"], abs=0.012)
+        assert row["first"] == head.labels.assignments[0]
+        if row["options"] is not None:
+            assert row["last"] == head.labels.assignments[-1]
+            assert row["scores"] == pytest.approx([m.score for m in head.labels.history], abs=2e-3)

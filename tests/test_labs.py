@@ -28,6 +28,7 @@ LABS = {
     "semantics": lambda: labs.semantics(
         ["a", "b", "c", "d", "e"], torch.eye(5) + torch.rand(5, 5, generator=torch.Generator().manual_seed(0))
     ),
+    "matching": lambda: labs.matching(0.5 * torch.eye(2).repeat(2, 1) * torch.tensor([[1.0], [1], [-1], [-1]])),
     "mirror": labs.mirror,
     "rare": labs.rare,
     "minority": labs.minority,
@@ -37,6 +38,7 @@ LABS = {
     ),
     "tail": labs.tail,
     "two_tasks": labs.two_tasks,
+    "collapse": labs.collapse,
     "choices": lambda: labs.question("Is it so?", ["Yes", "No"], 0, "Because."),
     "number": lambda: labs.number("How many?", 3.0),
 }

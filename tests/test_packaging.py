@@ -22,9 +22,9 @@ PYTHONS = ("3.11", "3.12", "3.13")
 
 
 def direct() -> dict[str, SpecifierSet]:
-    """What pyproject.toml asks for: the package itself, the book and the tests (`teach` is for instructors alone)."""
+    """What pyproject.toml asks for: the package itself, the book, the tests, and what grading takes."""
     extras = PROJECT["optional-dependencies"]
-    found = [Requirement(r) for r in [*PROJECT["dependencies"], *extras["book"], *extras["test"]]]
+    found = [Requirement(r) for r in [*PROJECT["dependencies"], *extras["book"], *extras["test"], *extras["teach"]]]
     return {canonicalize_name(r.name): r.specifier for r in found}
 
 

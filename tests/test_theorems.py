@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from hpn_lite import energy, losses, points, reference, sphere
+from hpn_lite import assignment, energy, losses, nets, points, reference, sphere
 
 seeds = st.integers(0, 10**6)
 
@@ -483,6 +483,112 @@ def test_cross_entropy_turns_one_hot_prototypes_into_the_simplex(k):
                 > least
             ).all()
         )
+
+
+# --- assignment ------------------------------------------------------------------------------------------------------
+
+
+def symmetry(x, order):
+    """The linear map that comes closest to x_i -> x_order(i), and how far it misses: (D, D), the largest miss."""
+    q = torch.linalg.lstsq(x, x[order]).solution
+    return q, real((x @ q - x[order]).norm(dim=1).max())
+
+
+@pytest.mark.parametrize("k", [2, 3, 4, 5])
+def test_every_order_of_a_simplex_is_an_orthogonal_map(k):
+    """So on a simplex the assignment cannot matter: a net may turn its outputs in place of its labels."""
+    x = points.simplex(k)
+    for order in itertools.permutations(range(k)):
+        q, miss = symmetry(x, list(order))
+        assert miss < 1e-12
+        torch.testing.assert_close(q @ q.T, torch.eye(k - 1, dtype=q.dtype), rtol=0, atol=1e-12)
+
+
+@settings(max_examples=30)
+@given(k=st.integers(2, 30), extra=st.integers(0, 3), seed=seeds)
+def test_large_simplices_too(k, extra, seed):
+    x = points.simplex(k, k - 1 + extra) @ torch.linalg.qr(sphere.uniform(k - 1 + extra, k - 1 + extra, seed=seed))[0]
+    order = torch.randperm(k, generator=torch.Generator().manual_seed(seed))
+    q = torch.linalg.pinv(x) @ x[order]  # orthogonal on the span of the points, 0 off it
+    torch.testing.assert_close(x @ q, x[order], rtol=0, atol=1e-10)
+    projector = torch.linalg.pinv(x) @ x
+    torch.testing.assert_close(q @ q.T, projector, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("k", "symmetries"), [(3, 6), (4, 8), (5, 10), (6, 12), (7, 14)])
+def test_on_a_circle_only_turns_and_flips_are(k, symmetries):
+    """2 K of the K! orders of a regular polygon; the others no orthogonal map can undo."""
+    x = points.circle(k)
+    found = [order for order in itertools.permutations(range(k)) if symmetry(x, list(order))[1] < 1e-9]
+    assert len(found) == symmetries
+
+
+@settings(max_examples=40)
+@given(k=st.integers(3, 12), seed=seeds)
+def test_only_simplices_have_every_symmetry(k, seed):
+    """If each exchange of two points is an isometry, all inner products are equal; random points are no simplex."""
+    x = sphere.uniform(k, 3, seed=seed)
+    gram = x @ x.T
+    exchanges = [list(range(k)) for _ in range(k * (k - 1) // 2)]
+    for order, (i, j) in zip(exchanges, itertools.combinations(range(k), 2), strict=True):
+        order[i], order[j] = j, i
+    changed = max(real((gram[order][:, order] - gram).abs().max()) for order in exchanges)
+    off = gram[~torch.eye(k, dtype=torch.bool)]
+    spread = real(off.max() - off.min())
+    assert spread > 1e-6 and changed >= spread / 2 - 1e-12  # two exchanges lead from any pair to any other
+
+
+@settings(max_examples=30)
+@given(k=st.integers(2, 8), d=st.integers(2, 5), seed=seeds)
+def test_a_common_part_of_the_means_cannot_move_a_matching(k, d, seed):
+    """It adds <b, sum of the prototypes> to every one-to-one assignment of all prototypes."""
+    means, prototypes = sphere.uniform(k, d, seed=seed), sphere.uniform(k, d, seed=seed + 1)
+    common = 10 * sphere.uniform(1, d, seed=seed + 2)
+    plain, shifted = (assignment.best_assignment(m, prototypes) for m in (means, means + common))
+    assert plain.tolist() == shifted.tolist()
+
+
+@settings(max_examples=30)
+@given(k=st.integers(2, 7), d=st.integers(2, 5), seed=seeds)
+def test_the_best_matching_is_the_shortest(k, d, seed):
+    """Sum of <m, w> largest = sum of squared distances smallest: the lengths are the same in every assignment."""
+    means, prototypes = 0.5 * sphere.uniform(k, d, seed=seed), sphere.uniform(k, d, seed=seed + 1)
+    squares = torch.cdist(means, prototypes).square()
+    shortest = min(itertools.permutations(range(k)), key=lambda order: real(squares[range(k), order].sum()))
+    assert assignment.best_assignment(means, prototypes).tolist() == list(shortest)
+
+
+def test_on_a_simplex_descent_does_not_see_the_order():
+    """Turn the last layer as the labels are permuted, and momentum SGD goes on with the same losses, step by step."""
+    x, order = points.simplex(6), torch.tensor([3, 0, 5, 1, 2, 4])
+    q, _ = symmetry(x, order)
+    images, y = sphere.uniform(40, 7, seed=1), torch.arange(40) % 6
+    found = []
+    for turn, prototypes in ((torch.eye(5, dtype=q.dtype), x), (q, x[order])):
+        net = nets.seeded(0, nets.mlp, 5, inputs=7, hidden=(9,)).double()
+        with torch.no_grad():
+            net[-1].weight.copy_(turn.T @ net[-1].weight)
+            net[-1].bias.copy_(net[-1].bias @ turn)
+        steps = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3)
+        for _ in range(30):
+            loss = losses.squared_cosine(net(images), prototypes, y)
+            steps.zero_grad()
+            loss.backward()
+            steps.step()
+            found.append(real(loss))
+    assert found[:30] == pytest.approx(found[30:], abs=1e-9) and found[29] < 0.8 * found[0]
+
+
+@settings(max_examples=30)
+@given(k=st.integers(2, 9), d=st.integers(2, 4), seed=seeds)
+def test_a_class_nearest_to_its_own_prototype_stays(k, d, seed):
+    """If every row's largest score is that of its own prototype, the assignment is the best already."""
+    prototypes = sphere.uniform(k, d, seed=seed)
+    order = torch.randperm(k, generator=torch.Generator().manual_seed(seed))
+    step = 0.49 * sphere.separation(prototypes).smallest_chord  # less than halfway to the next prototype
+    means = prototypes[order] + step * sphere.uniform(k, d, seed=seed + 1)
+    assert ((means @ prototypes.T).argmax(1) == order).all()
+    assert assignment.best_assignment(means, prototypes).tolist() == order.tolist()
 
 
 # --- long tails ------------------------------------------------------------------------------------------------------

@@ -11,13 +11,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADER = "# The versions this book was built and tested with, on Python 3.11 to 3.13 (make pins renews them).\n"
-COMPILE = "pip compile pyproject.toml --universal --upgrade --python-version 3.11 --extra book --extra test"
+COMPILE = "pip compile pyproject.toml --universal --upgrade --python-version 3.11"
+EXTRAS = "--extra book --extra test --extra teach"
 PLAIN = "--no-annotate --no-header --no-emit-index-url --no-emit-find-links --no-strip-markers --quiet"
 
 
 def main() -> int:
     uv = Path(sys.executable).parent / "uv"
-    done = subprocess.run([uv, *COMPILE.split(), *PLAIN.split()], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    command = [uv, *f"{COMPILE} {EXTRAS} {PLAIN}".split()]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     if done.returncode:
         print(
             "The pins stay as they were: see above (no network, or bounds that contradict each other).", file=sys.stderr

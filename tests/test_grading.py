@@ -1,0 +1,373 @@
+"""The assignments from the release to the grade: students of every kind hand in, nbgrader and plain pytest grade them.
+
+The full-mark student hands in the model solutions; the half-right one makes mistakes that people make (WRONG) and
+leaves out the experiments; the empty one hands in the release as it is; the tampering one changes tests, points and
+checks instead of answering; and one hands in an endless loop. All of them have torch and numpy, hpn_lite and what a
+kernel needs, and nothing else: a wall stops every other import.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import assignments
+import pytest
+
+NAMES = assignments.names()
+SHORT = "a3-tasks"  # the one that runs quickest, for what is tried with one assignment only
+LOOP, LOOP_TASK = "both-answer", "a3-both"  # where the endless student gets lost
+
+# Mistakes in the model solutions: (cell, what to replace, by what, the tasks that this costs). Mistakes of code give
+# plausible results, of the right type and shape.
+WRONG = json.loads((Path(__file__).parent / "wrong_answers.json").read_text())
+
+
+def read(file: Path) -> dict:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def text(cell: dict) -> str:
+    return assignments.source(cell)
+
+
+def solutions(name: str) -> dict[str, str]:
+    """The model solutions by cell, without the lines that mark them."""
+    found = {}
+    for cell in assignments.cells("source", name):
+        if assignments.mark(cell).get("solution"):
+            lines = [line for line in text(cell).splitlines() if not re.match(r"\s*### (BEGIN|END) SOLUTION", line)]
+            found[assignments.mark(cell)["grade_id"]] = "\n".join(lines)
+    return found
+
+
+def submission(name: str, answers: dict[str, str], release: Path) -> dict:
+    """The release with answers written into its cells."""
+    nb = read(release)
+    for cell in nb["cells"]:
+        m = assignments.mark(cell)
+        if m.get("solution") and m["grade_id"] in answers:
+            cell["source"] = answers[m["grade_id"]]
+    return nb
+
+
+def half_right(name: str) -> dict[str, str]:
+    answers = {cell: answer for cell, answer in solutions(name).items() if cell not in WRONG[name]["left out"]}
+    for cell, old, new, _ in WRONG[name]["mistakes"]:
+        assert answers[cell].count(old) == 1, f"{cell}: {old!r} is there {answers[cell].count(old)} times"
+        answers[cell] = answers[cell].replace(old, new)
+    return answers
+
+
+def tampered(nb: dict) -> dict:
+    """Without an answer, but with tests that cannot fail, more points, a deleted test, and checks that always agree."""
+    nb = copy.deepcopy(nb)
+    trick = "from hpn_lite import checks\nchecks.number = lambda *a, **k: print('right')\n"
+    tests = [c for c in nb["cells"] if assignments.mark(c).get("grade") and not assignments.mark(c).get("solution")]
+    for cell in tests:
+        cell["source"] = "assert True"
+        assignments.mark(cell)["points"] = 100
+    assignments.mark(tests[1])["locked"] = False
+    nb["cells"].remove(tests[0])
+    next(c for c in nb["cells"] if c["cell_type"] == "code" and assignments.mark(c).get("solution"))["source"] = trick
+    return nb
+
+
+# Runs when a kernel starts: imports of what students need not have fail, as they would for them.
+WALL = """
+import importlib.metadata, sys
+from packaging.requirements import Requirement
+
+def needs(names, seen):
+    for name in names:
+        if name not in seen:
+            try:
+                required = importlib.metadata.requires(name) or []
+            except importlib.metadata.PackageNotFoundError:
+                continue
+            seen.add(name)
+            found = [r for r in map(Requirement, required) if not r.marker or r.marker.evaluate({"extra": ""})]
+            needs([r.name.lower().replace("_", "-") for r in found], seen)
+    return seen
+
+own = needs(["torch", "numpy", "ipykernel"], set())
+foreign = {
+    top for top, dists in importlib.metadata.packages_distributions().items()
+    if not {d.lower().replace("_", "-") for d in dists} & own and top != "hpn_lite"
+}
+
+class Wall:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in foreign:
+            raise ModuleNotFoundError(f"blocked: {name}", name=name)
+
+for name in [n for n in sys.modules if n.partition(".")[0] in foreign]:
+    del sys.modules[name]
+sys.meta_path.insert(0, Wall())
+"""
+
+
+@pytest.fixture(scope="module")
+def walled(tmp_path_factory):
+    """Surroundings in which kernels start behind the wall."""
+    folder = tmp_path_factory.mktemp("ipython")
+    (folder / "profile_default/startup").mkdir(parents=True)
+    (folder / "profile_default/startup/wall.py").write_text(WALL)
+    return assignments.environment() | {"IPYTHONDIR": str(folder)}
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory, walled):
+    """A course of its own, with releases made afresh and every kind of student graded."""
+    folder = tmp_path_factory.mktemp("course")
+    shutil.copytree(assignments.COURSE / "source", folder / "source")
+    shutil.copy(assignments.COURSE / "nbgrader_config.py", folder)
+    assignments.generate(folder / "release", folder, folder / "gradebook.db")
+
+    def hand_in(student: str, name: str, nb: dict) -> None:
+        file = folder / "submitted" / student / name / f"{name}.ipynb"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(nb))
+
+    def release(name: str) -> Path:
+        return assignments.path("release", name, folder)
+
+    # The endless loop and somebody after it, with little patience; what takes longer comes later.
+    loop = half_right(SHORT) | {LOOP: "while True:\n    pass"}
+    hand_in("endless", SHORT, submission(SHORT, loop, release(SHORT)))
+    hand_in("half", SHORT, submission(SHORT, half_right(SHORT), release(SHORT)))
+    nbgrader(folder, "autograde", SHORT, "--Execute.timeout=45", env=walled)
+    for name in NAMES:
+        hand_in("full", name, submission(name, solutions(name), release(name)))
+        hand_in("empty", name, read(release(name)))
+        if name != SHORT and name in WRONG:
+            hand_in("half", name, submission(name, half_right(name), release(name)))
+    hand_in("tampering", SHORT, tampered(read(release(SHORT))))
+    for name in NAMES:
+        nbgrader(folder, "autograde", name, env=walled)
+    return folder
+
+
+def nbgrader(folder: Path, *command: str, env: dict | None = None) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *command],
+        cwd=folder,
+        env=env or assignments.environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+GRADEBOOK = """
+import json, sys
+from nbgrader.api import Gradebook
+with Gradebook("sqlite:///gradebook.db", "learning-on-the-hypersphere") as book:
+    for name, student, cell, score in json.loads(sys.argv[1]):  # what a person gives
+        grade = book.find_grade(cell, name, name, student)
+        grade.manual_score, grade.needs_manual_grade = score, False
+    book.db.commit()
+    print(json.dumps({
+        f"{s.student.id} {s.assignment.name}": {
+            g.name: [g.score, g.max_score, g.needs_manual_grade] for n in s.notebooks for g in n.grades
+        }
+        for a in book.assignments for s in a.submissions
+    }))
+"""
+
+
+def grades(folder: Path, given: list = ()) -> dict[str, dict[str, list]]:
+    """Points, most points and whether a person is waited for, by student and assignment and by cell."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", GRADEBOOK, json.dumps(given)],
+        cwd=folder,
+        env=assignments.environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def automatic(name: str) -> dict[str, float]:
+    return {t.name: t.points for t in assignments.tasks(name) if not t.manual}
+
+
+def points(found: dict[str, list], name: str) -> dict[str, float]:
+    """The points for what a machine grades."""
+    return {cell: found[cell][0] for cell in automatic(name)}
+
+
+@pytest.fixture(scope="module")
+def graded(course):
+    return grades(course)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_model_solution_gets_every_point(graded, name):
+    assert points(graded[f"full {name}"], name) == automatic(name)
+
+
+def test_the_wall_stands(walled, tmp_path):
+    nb = {"cells": [], "metadata": {"kernelspec": {"name": "python3", "display_name": ""}}, "nbformat": 4}
+    for i, line in enumerate(("import torch, numpy", "import matplotlib", "import scipy", "import nbgrader")):
+        nb["cells"].append({"cell_type": "code", "id": str(i), "metadata": {}, "source": line, "outputs": []})
+        nb["cells"][-1]["execution_count"] = None
+    (tmp_path / "a.ipynb").write_text(json.dumps(nb | {"nbformat_minor": 5}))
+    command = ["nbconvert", "--execute", "--allow-errors", "--to", "notebook", "--output", "b", "a.ipynb"]
+    done = subprocess.run([sys.executable, "-m", *command], cwd=tmp_path, env=walled, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    failed = [any(o["output_type"] == "error" for o in c["outputs"]) for c in read(tmp_path / "b.ipynb")["cells"]]
+    assert failed == [False, True, True, True]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stubs_get_no_point(graded, name):
+    """The empty student: no task passes undone, and no empty answer waits for a person to read it."""
+    assert points(graded[f"empty {name}"], name) == dict.fromkeys(automatic(name), 0)
+    for task in assignments.tasks(name):
+        score, most, waits = graded[f"empty {name}"][task.name]
+        assert score == 0 and most == task.points
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_mistakes_cost_their_tasks_and_no_other(graded, name):
+    lost = {task for *_, tasks in WRONG[name]["mistakes"] for task in tasks} | set(WRONG[name]["costs"])
+    expected = {task: 0 if task in lost else most for task, most in automatic(name).items()}
+    assert 0 < sum(expected.values()) < sum(automatic(name).values())
+    assert points(graded[f"half {name}"], name) == expected
+
+
+def test_tampering_is_undone(graded, course):
+    assert points(graded[f"tampering {SHORT}"], SHORT) == dict.fromkeys(automatic(SHORT), 0)
+    assert {cell: most for cell, (_, most, _) in graded[f"tampering {SHORT}"].items()} == {
+        t.name: t.points for t in assignments.tasks(SHORT)
+    }
+    nb = read(course / "autograded" / "tampering" / SHORT / f"{SHORT}.ipynb")
+    assert "assert True" not in [text(c) for c in nb["cells"]]
+
+
+def test_an_endless_loop_is_stopped_and_costs_its_task_alone(graded, course):
+    expected = points(graded[f"half {SHORT}"], SHORT)
+    assert expected[LOOP_TASK] > 0
+    assert points(graded[f"endless {SHORT}"], SHORT) == expected | {LOOP_TASK: 0}
+    nb = read(course / "autograded" / "endless" / SHORT / f"{SHORT}.ipynb")
+    cell = next(c for c in nb["cells"] if assignments.mark(c).get("grade_id") == LOOP)
+    assert any(o["output_type"] == "error" for o in cell["outputs"])
+
+
+def test_feedback_and_export_after_a_person_has_read(course, graded):
+    """A person gives the manual points; then the totals are what they should be, on the feedback and in the table."""
+    given = [
+        (name, student, task.name, task.points if student == "full" else 0)
+        for student in ("full", "half")
+        for name in NAMES
+        if f"{student} {name}" in graded
+        for task in assignments.tasks(name)
+        if task.manual
+    ]
+    found = grades(course, given)
+    for name in NAMES:
+        total = sum(t.points for t in assignments.tasks(name))
+        assert sum(score for score, *_ in found[f"full {name}"].values()) == total
+        assert not any(waits for *_, waits in found[f"full {name}"].values())
+    nbgrader(course, "generate_feedback", SHORT)
+    for student in ("full", "half", "empty", "tampering", "endless"):
+        page = (course / "feedback" / student / SHORT / f"{SHORT}.html").read_text(encoding="utf-8")
+        score = sum(score for score, *_ in found[f"{student} {SHORT}"].values())
+        most = sum(t.points for t in assignments.tasks(SHORT))
+        assert re.search(rf"Score: {score:.1f} / {most:.1f}|Score: {score:g} / {most:g}", page), student
+    nbgrader(course, "export", "--to=grades.csv")
+    with (course / "grades.csv").open() as file:
+        rows = {f"{r['student_id']} {r['assignment']}": r for r in csv.DictReader(file) if r["score"]}
+    for who, cells in found.items():
+        assert float(rows[who]["score"]) == sum(score for score, *_ in cells.values()), who
+        assert float(rows[who]["max_score"]) == sum(most for _, most, _ in cells.values())
+
+
+# ---- Plain pytest ---------------------------------------------------------------------------------------------------
+
+
+def by_pytest(folder: Path, file: Path, key: Path | None, timeout: int = 120) -> tuple[str, int]:
+    environment = assignments.environment() | {"HPN_SUBMISSION": str(file), "HPN_TIMEOUT": str(timeout)}
+    if key:
+        environment["HPN_KEY"] = str(key)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return done.stdout + done.stderr, done.returncode
+
+
+@pytest.fixture
+def grader(tmp_path):
+    for file in ("test_assignment.py", "conftest.py"):
+        shutil.copy(assignments.COURSE / "classroom" / file, tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("student", ["half", "tampering"])
+def test_plain_pytest_gives_the_same_points(course, graded, grader, student):
+    """With the source as its key; the student's own answers count, whatever became of the tests."""
+    file = course / "submitted" / student / SHORT / f"{SHORT}.ipynb"
+    said, code = by_pytest(grader, file, assignments.path("source", SHORT))
+    got = sum(points(graded[f"{student} {SHORT}"], SHORT).values())
+    assert f"points: {got:g} of {sum(automatic(SHORT).values()):g}" in said, said
+    assert code == 1
+
+
+def small(*cells: tuple[str, str, int]) -> dict:
+    """A notebook of answers (0 points) and tests, each with a name and its code."""
+    nb = {"cells": [], "metadata": {"kernelspec": {"name": "python3", "display_name": ""}}, "nbformat": 4}
+    for name, code, most in cells:
+        m = {"grade": most > 0, "grade_id": name, "locked": most > 0, "schema_version": 3, "solution": most == 0}
+        m |= {"task": False} | ({"points": most} if most else {})
+        cell = {"cell_type": "code", "id": name, "metadata": {"nbgrader": m}, "source": code, "outputs": []}
+        nb["cells"].append(cell | {"execution_count": None})
+    return nb | {"nbformat_minor": 5}
+
+
+def test_plain_pytest_stops_a_loop_and_brings_tests_back(grader):
+    """Deleted and doubled tests, a test made weaker, a cell of the student's own, and a loop."""
+    key = small(("x", "", 0), ("t-x", "assert x == 1", 2), ("y", "", 0), ("t-y", "assert y == 2", 3), ("z", "", 0))
+    key["cells"] += small(("t-z", "assert z == helper", 4))["cells"]
+    mine = small(("t-x", "x = 1", 100), ("x", "x = 1", 0), ("y", "while True: pass", 0), ("t-y", "y = 2", 3))
+    own = small(("own", "helper = 3", 0))["cells"]
+    own[0]["metadata"] = {}
+    mine["cells"] += own + small(("z", "z = 3", 0))["cells"]
+    (grader / "key.ipynb").write_text(json.dumps(key))
+    (grader / "mine.ipynb").write_text(json.dumps(mine))
+    said, code = by_pytest(grader, grader / "mine.ipynb", None, timeout=8)
+    # The test of x was moved before its answer, which costs the student two points; z's was deleted and came back.
+    assert "points: 4 of 9" in said and code == 1, said
+
+
+def test_the_template_for_github_classroom(course, tmp_path):
+    """It holds nothing hidden, its workflow has a step with points for each task, and its checks work as they are."""
+    import yaml
+
+    out = tmp_path / "template"
+    files = assignments.classroom(SHORT, out)
+    hidden = assignments.hidden_lines(SHORT)
+    assert hidden and not any(line in file.read_text() for line in hidden for file in files)
+    steps = yaml.safe_load((out / ".github/workflows/classroom.yml").read_text())["jobs"]["grade"]["steps"]
+    graders = {s["id"]: s["with"] for s in steps if "id" in s}
+    assert {name: g["max-score"] for name, g in graders.items()} == automatic(SHORT)
+    reporter = steps[-1]
+    assert reporter["with"]["runners"].split(",") == list(graders)
+    assert reporter["env"] == {f"{n.upper()}_RESULTS": f"${{{{steps.{n}.outputs.result}}}}" for n in graders}
+    shutil.copy(course / "submitted" / "half" / SHORT / f"{SHORT}.ipynb", out)
+    right, wrong = LOOP_TASK, WRONG[SHORT]["mistakes"][0][3][0]
+    for name, code in ((right, 0), (wrong, 1)):
+        command = graders[name]["command"].replace("python", sys.executable)
+        done = subprocess.run(
+            command, shell=True, cwd=out, env=assignments.environment(), capture_output=True, text=True
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+    with pytest.raises(FileExistsError):
+        assignments.classroom(SHORT, out)
