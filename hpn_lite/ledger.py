@@ -102,9 +102,8 @@ def collect(
     for row in EXPERIMENTS[name].rows:
         found[row.name] = runs.find(row.config)
         head = row.config.get("head", {})
-        kind = str([row.config.get(k) for k in ("task", "data", "net", "penalty")]) + str(
-            head.get("points", head.get("kind"))
-        )
+        kind = str([row.config.get(k) for k in ("task", "data", "net", "penalty")])
+        kind += f"{head.get('kind')} {head.get('points')}"
         if found[row.name] or (runs.smoke() and kind in kinds):
             continue
         kinds.add(kind)

@@ -212,7 +212,7 @@ def _miniature(config: Mapping) -> dict:
     """The same run as small as it can be: two steps of three images, and no time for the search of prototypes."""
     recipe = {**config.get("recipe", {}), "epochs": 1, "steps": None, "batch": 3, "milestones": []}
     head = dict(config.get("head", {}))
-    if head.get("kind") in ("prototypes", "joint"):
+    if head.get("kind") in ("prototypes", "assigned", "joint"):
         head["seconds"] = 0.05
     net = {"name": "densenet121", "growth": 4} if config["net"] == "densenet121" else config["net"]
     name = net if isinstance(net, str) else net["name"]
