@@ -9,19 +9,12 @@ mean energy at every step. Peak memory is that of the process less what it had b
 Run with OMP_NUM_THREADS=1 for one core.
 """
 
-import argparse
 import functools
-import json
-import os
-import resource
-import subprocess
-import sys
-import time
-from pathlib import Path
 
+import apart
 import torch
 
-from hpn_lite import descent, energy, fused, records, sphere
+from hpn_lite import descent, energy, fused, sphere
 
 STEPS = 1  # of the placement; each costs one energy of 100,000 points with its gradient
 
@@ -61,48 +54,14 @@ def place():
 PARTS = {"uniform": uniform, "minibatch": minibatch, "energy": whole, "place": place}
 
 
-def peak() -> float:
-    """Most memory that this process has had so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e6 / 1024)
-
-
 def measure(name: str) -> dict:
     warm = sphere.uniform(100, 3, seed=1).requires_grad_()  # what PyTorch loads at first use does not count
     energy.riesz(warm).backward()
     descent.minimize(functools.partial(fused.riesz, s=1.0), warm.detach()[None], iterations=2)
-    before, wall, cpu = peak(), time.perf_counter(), time.process_time()
-    row = {"part": name, **PARTS[name]()}
-    return row | {
-        "peak_megabytes": round(peak() - before, 1),
-        "seconds": round(time.perf_counter() - wall, 2),
-        "cpu_seconds": round(time.process_time() - cpu, 2),
-        "load_average": round(os.getloadavg()[0], 1),
-    }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("record", type=Path, help="where to write the JSON record")
-    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
-    parser.add_argument("--alone", action="store_true", help="measure in this process and print (used by itself)")
-    options = parser.parse_args()
-    if options.alone:
-        print(json.dumps(measure(options.parts[0])))
-        return
-    record = {
-        "provenance": records.provenance(),
-        "large": [],
-    }
-    if options.record.exists():  # parts measured earlier stay
-        earlier = json.loads(options.record.read_text())["large"]
-        record["large"] = [row for row in earlier if row["part"] not in options.parts]
-    for part in options.parts:
-        command = [sys.executable, __file__, str(options.record), "--alone", "--parts", part]
-        row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        record["large"].append(row)
-        print(row, flush=True)
-        options.record.write_text(json.dumps(record, indent=1) + "\n")
+    before = apart.peak()
+    row = {"part": name, **apart.timed(PARTS[name])}
+    return row | {"peak_megabytes": round((apart.peak() - before) / 1e6, 1)}
 
 
 if __name__ == "__main__":
-    main()
+    apart.main(__doc__, __file__, "large", PARTS, measure)

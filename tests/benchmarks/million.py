@@ -12,18 +12,12 @@ learnt linear layer in their place. Peak memory is that of the whole process, Py
 what it was when the part began. Use OMP_NUM_THREADS=1.
 """
 
-import argparse
-import json
-import os
-import resource
-import subprocess
-import sys
 import time
-from pathlib import Path
 
+import apart
 import torch
 
-from hpn_lite import blockcodes, losses, points, records, sphere
+from hpn_lite import blockcodes, losses, points, sphere
 
 K, DIM, OUTPUTS, CHUNK = 1_000_000, 256, 1000, 16_384
 COSINES = (0.5, 0.4, 0.35, 0.3)  # of an output to its own prototype, in the mean
@@ -139,45 +133,12 @@ def softmax() -> dict:
 PARTS = {f.__name__: f for f in (weights, held, written, random, step, softmax)}
 
 
-def peak() -> float:
-    """Most memory that this process has had so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-
-
 def measure(name: str) -> dict:
     torch.set_num_threads(1)
-    before, wall, cpu = peak(), time.perf_counter(), time.process_time()
-    row = {"part": name, "classes": K, "dimensions": DIM, **PARTS[name]()}
-    return row | {
-        "peak_mebibytes": round(peak(), 1),
-        "before_mebibytes": round(before, 1),
-        "seconds": round(time.perf_counter() - wall, 2),
-        "cpu_seconds": round(time.process_time() - cpu, 2),
-        "load_average": round(os.getloadavg()[0], 1),
-    }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("record", type=Path, help="where to write the JSON record")
-    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
-    parser.add_argument("--alone", action="store_true", help="measure in this process and print (used by itself)")
-    options = parser.parse_args()
-    if options.alone:
-        print(json.dumps(measure(options.parts[0])))
-        return
-    record = {"provenance": records.provenance(), "million": []}
-    if options.record.exists():  # parts measured earlier stay
-        earlier = json.loads(options.record.read_text())["million"]
-        record["million"] = [row for row in earlier if row["part"] not in options.parts]
-    options.record.parent.mkdir(parents=True, exist_ok=True)
-    for part in options.parts:
-        command = [sys.executable, __file__, str(options.record), "--alone", "--parts", part]
-        row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        record["million"].append(row)
-        print(row, flush=True)
-        options.record.write_text(json.dumps(record, indent=1) + "\n")
+    before = apart.peak()
+    row = {"part": name, "classes": K, "dimensions": DIM, **apart.timed(PARTS[name])}
+    return row | {"peak_mebibytes": round(apart.peak() / 2**20, 1), "before_mebibytes": round(before / 2**20, 1)}
 
 
 if __name__ == "__main__":
-    main()
+    apart.main(__doc__, __file__, "million", PARTS, measure)

@@ -11,16 +11,14 @@ stopped. It holds settings, seeds, checksums of the data, software, hardware and
 References: Liu et al. 2018, MHE-F4, T7 and T8; Liu et al. 2017 (SphereFace).
 """
 
-import argparse
 import dataclasses
 import functools
-import json
-from pathlib import Path
 
+import many
 import torch
 from torch import nn
 
-from hpn_lite import data, energy, heads, mhe, nets, records, scores, training
+from hpn_lite import data, energy, heads, mhe, nets, scores, training
 
 RARE = 0  # the digit that is made rare
 SHARE = 0.02  # of its images that stay
@@ -230,36 +228,5 @@ BENCHMARKS = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=BENCHMARKS)
-    parser.add_argument("record", type=Path)
-    parser.add_argument("--seeds", type=int)
-    parser.add_argument("--only", default="", help="runs whose settings, written with commas, begin so")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    chosen = BENCHMARKS[options.what]
-    seeds = options.seeds or chosen["seeds"]
-    rows = json.loads(options.record.read_text())["runs"] if options.record.exists() else []
-    done = {tuple(r[k] for k in chosen["keys"]) for r in rows}
-    sets = [data.digits(seed) for seed in range(seeds)]
-    sums = [[part.checksum for part in parts] for parts in sets]
-    provenance = records.provenance()
-    for job in chosen["plan"](seeds):
-        if job in done or not ",".join(map(str, job)).startswith(options.only):
-            continue
-        rows.append(chosen["run"](*job))
-        print(*job, {k: v for k, v in rows[-1].items() if isinstance(v, float)}, flush=True)
-        record = {
-            "what": options.what,
-            "settings": chosen["settings"],
-            "data_checksums": sums,
-            "provenance": provenance,
-            "runs": rows,
-        }
-        options.record.parent.mkdir(parents=True, exist_ok=True)
-        options.record.write_text(json.dumps(record, indent=1) + "\n")
-
-
 if __name__ == "__main__":
-    main()
+    many.main(__doc__, BENCHMARKS)

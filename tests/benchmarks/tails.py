@@ -16,15 +16,13 @@ References: Saadabadi et al. 2024 (LPA), section on long tails and supplement; C
 al. 2018 (mixup); Guo et al. 2017 (calibration).
 """
 
-import argparse
 import dataclasses
 import functools
-import json
-from pathlib import Path
 
+import many
 import torch
 
-from hpn_lite import assignment, data, energy, heads, losses, nets, points, records, scores, training
+from hpn_lite import assignment, data, energy, heads, losses, nets, points, scores, training
 
 CLASSES = 10
 EARLY = 40  # steps
@@ -181,21 +179,25 @@ def one_mnist(factor, kind, dim, weighting, mixup, seed) -> dict:
     return one(_mnist(), nets.mnist, MNIST, factor, kind, dim, weighting, mixup, seed)
 
 
+KEYS = ("factor", "kind", "dim", "weights", "mixup", "seed")
 BENCHMARKS = {
     "prototypes": {
         "run": one_digits,
+        "keys": KEYS,
         "seeds": 10,
         "plan": lambda seeds: [(f, *m, 0.0, s) for s in range(seeds) for f in FACTORS for m in METHODS],
         "settings": {"net": "digits, 8 filters", **dataclasses.asdict(DIGITS)},
     },
     "early": {
         "run": one_digits,
+        "keys": KEYS,
         "seeds": 10,
         "plan": lambda seeds: [(f, "early", 3, "inverse", 0.0, s) for s in range(seeds) for f in FACTORS],
         "settings": {"net": "digits, 8 filters", "early": EARLY, **dataclasses.asdict(DIGITS)},
     },
     "weights": {
         "run": one_digits,
+        "keys": KEYS,
         "seeds": 10,
         "plan": lambda seeds: [
             (0.02, k, 9, w, m, s)
@@ -208,6 +210,7 @@ BENCHMARKS = {
     },
     "pull": {
         "run": one_digits,
+        "keys": KEYS,
         "seeds": 10,
         "plan": lambda seeds: (
             [(f, "pull", d, "inverse", 0.0, s) for s in range(seeds) for f in FACTORS for d in (9, 3)]
@@ -223,6 +226,7 @@ BENCHMARKS = {
     },
     "short": {
         "run": one_short,
+        "keys": KEYS,
         "seeds": 10,
         "plan": lambda seeds: [
             (0.01, k, 9, "batch", m, s) for s in range(seeds) for k in ("softmax", "fixed", "pull") for m in (0.0, 1.0)
@@ -231,6 +235,8 @@ BENCHMARKS = {
     },
     "mnist": {
         "run": one_mnist,
+        "keys": KEYS,
+        "sets": lambda _: [_mnist()],
         "seeds": 3,
         "plan": lambda seeds: (
             [(0.002, *m, 0.0, s) for s in range(seeds) for m in METHODS if m[1] == 9]
@@ -239,45 +245,7 @@ BENCHMARKS = {
         "settings": {"net": "mnist", **dataclasses.asdict(MNIST)},
     },
 }
-KEYS = ("factor", "kind", "dim", "weights", "mixup", "seed")
-
-
-def as_text(record: dict, rows: list[dict]) -> str:
-    """The record as JSON with one run on each line."""
-    lines = ",\n".join("  " + json.dumps(row) for row in rows)
-    return json.dumps(record, indent=1)[:-2] + f',\n "runs": [\n{lines}\n ]\n}}\n'
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", choices=BENCHMARKS)
-    parser.add_argument("record", type=Path)
-    parser.add_argument("--seeds", type=int)
-    parser.add_argument("--only", default="", help="runs whose settings, written with commas, begin so")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    chosen = BENCHMARKS[options.what]
-    seeds = options.seeds or chosen["seeds"]
-    rows = json.loads(options.record.read_text())["runs"] if options.record.exists() else []
-    done = {tuple(r[k] for k in KEYS) for r in rows}
-    sets = [_mnist()] if options.what == "mnist" else [data.digits(seed) for seed in range(seeds)]
-    sums = [[part.checksum for part in parts] for parts in sets]
-    provenance = records.provenance()
-    for job in chosen["plan"](seeds):
-        if job in done or not ",".join(map(str, job)).startswith(options.only):
-            continue
-        rows.append(chosen["run"](*job))
-        shown = ("all", "head", "medium", "tail", "ece_raw", "ece_fitted", "seconds")
-        print(*job, {k: rows[-1].get(k) for k in shown}, flush=True)
-        record = {
-            "what": options.what,
-            "settings": chosen["settings"],
-            "data_checksums": sums,
-            "provenance": provenance,
-        }
-        options.record.parent.mkdir(parents=True, exist_ok=True)
-        options.record.write_text(as_text(record, rows))
 
 
 if __name__ == "__main__":
-    main()
+    many.main(__doc__, BENCHMARKS)
