@@ -57,8 +57,8 @@ def in_the_plane(parts, make, unit: bool, weight: float, recipe, seed: int, shar
     result = training.train(net, head, (train, test), recipe, seed=seed, evaluate_every=recipe.epochs)
     z, w = seen(net, test), head.linear.weight.detach()
     each = scores.class_accuracy(head.predict(z), test.y, 10)
-    unit = nn.functional.normalize(w, dim=1)
-    angle = (unit @ unit.T).fill_diagonal_(-1).max(1).values.clamp(-1, 1).arccos().rad2deg()
+    directions = nn.functional.normalize(w, dim=1)
+    angle = (directions @ directions.T).fill_diagonal_(-1).max(1).values.clamp(-1, 1).arccos().rad2deg()
     row = {
         "share": share,
         "unit": unit,
