@@ -4,8 +4,8 @@
     python -m hpn_lite.runs HPN-T3 --budget 3600             # an hour of the missing rows, those of most worth first
     python -m hpn_lite.runs HPN-T1 HPN-F4 --seeds 0 1 2 --budget 7200 --together 4
 
-Each row is saved as it ends. Until then its checkpoint lies in notebooks/runs/.unfinished, written after every epoch,
-so that killing a run loses one epoch at most; the same command goes on from there.
+Each row is saved as it ends. Until then its checkpoint lies in notebooks/runs/.unfinished, written after every epoch
+(once a minute where several share a GPU), so that killing a run loses little; the same command goes on from there.
 
     >>> from hpn_lite import runs
     >>> record = runs.get_or_run(config, seed=0)             # a Record, or None: not run yet

@@ -162,7 +162,8 @@ def train(
         device: "cpu", "cuda", ...; net and head are moved there.
         seconds: stop after about so long, after at least one step.
         checkpoint: a file, written after every epoch and when the run is stopped (Ctrl-C, a time budget); a call that
-            finds it goes on from there. Written in one stroke, so a kill at any moment loses at most one epoch.
+            finds it goes on from there. Written in one stroke, so a kill at any moment loses at most one epoch, or a
+            minute and one epoch of runs that take turns (stepping.Turns).
         progress: show a bar with the rate and the time left.
         evaluate_every: epochs between two looks at the test images; the last epoch is always evaluated.
         penalty: (net, outputs, targets) -> a scalar added to what is minimised, such as an energy of the weights.
@@ -410,9 +411,9 @@ def build(config: Mapping) -> tuple[nn.Module, Head, tuple[Images, Images], Reci
     Args:
         config: {"data": a name of data.SETS or {"name": ..., its options, and "rotated": True, "long_tailed": 0.01 or
             "imbalanced": {"0": 0.02}, or "held_out": 20 classes}, "net": a name of nets.NETS or {"name": ..., its
-            options}, "head": {"kind": "prototypes", "assigned", "nearest-mean", "softmax", "angular", "regression",
-            "squared", "joint" or "multitask", "dim": D, options of the head and of points_of}, "recipe": {"name": of
-            RECIPES, changes}, "seed": 0}.
+            options}, "head": {"kind": "prototypes", "fixed-softmax", "assigned", "nearest-mean", "softmax", "angular",
+            "regression", "squared", "joint" or "multitask", "dim": D, options of the head and of points_of}, "recipe":
+            {"name": of RECIPES, changes}, "seed": 0}.
     """
     seed = config.get("seed", 0)
     train_images, test, _ = data_of(config)
