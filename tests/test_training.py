@@ -425,7 +425,7 @@ def test_captured_steps_are_the_same_steps(acted, monkeypatch, kind):
 
 def test_what_cannot_be_captured_is_stepped_eagerly(acted, monkeypatch):
     @contextlib.contextmanager
-    def refuse(*_):
+    def refuse(*_, **__):
         raise RuntimeError("operation not permitted when stream is capturing")
         yield
 
