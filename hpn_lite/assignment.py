@@ -192,7 +192,8 @@ class AssignedHead(PrototypeHead):
         every: re-assign at the end of every so many epochs; 0 never does (a static random assignment).
         steps: re-assign after every so many steps in place of epochs.
         until: no re-assignment from this epoch (or step) on; default: to the end.
-        loss: "pull", the squared cosine loss (L_IPM, balanced data), or "dot", dot-regression (long tails).
+        loss: "pull", the squared cosine loss (L_IPM, balanced data); "unit-dot", dot-regression on outputs of length 1
+            (long tails), half as steep; or "dot", dot-regression on outputs as they are, which is zero at 0 too.
         weight: (K,) weight of each class in the loss; or "batch": those of losses.batch_weights, for long tails.
     Raises:
         TypeError, ValueError: see LabelAssignment; also on another loss.
@@ -219,8 +220,8 @@ class AssignedHead(PrototypeHead):
         by_batch = isinstance(weight, str)
         super().__init__(labels.assigned, weight=None if by_batch else weight)
         self.balanced = by_batch
-        if loss not in ("pull", "dot"):
-            raise ValueError(f'loss must be "pull" or "dot", got {loss!r}')
+        if loss not in ("pull", "unit-dot", "dot"):
+            raise ValueError(f'loss must be "pull", "unit-dot" or "dot", got {loss!r}')
         self.labels, self.form = labels, loss
         self.every, self.steps = whole("every", every, 0), None if steps is None else whole("steps", steps, 1)
         self.until = until
@@ -229,8 +230,10 @@ class AssignedHead(PrototypeHead):
         losses.check_outputs(z, self.width, check=self.check)
         y = losses.check_labels(y, self.classes, size=len(z), name="y", check=self.check)
         weight = losses.batch_weights(y, self.classes) if self.balanced else self.weight
-        form = losses.squared_cosine if self.form == "pull" else losses.dot_regression
-        return form(z, self.prototypes, y, weight=weight, reduction=reduction, check=False)
+        options = {"weight": weight, "reduction": reduction, "check": False}
+        if self.form == "pull":
+            return losses.squared_cosine(z, self.prototypes, y, **options)
+        return losses.dot_regression(z, self.prototypes, y, unit=self.form == "unit-dot", **options)
 
     @torch.no_grad()
     def observe(self, z: Tensor, y: Tensor) -> None:

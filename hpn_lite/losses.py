@@ -270,18 +270,21 @@ def dot_regression(
     labels: Tensor,
     *,
     weight: Tensor | None = None,
+    unit: bool = False,
     reduction: str = "mean",
     check: bool | None = None,
 ) -> Tensor:
     """1/2 (z . w - |w| |z|)^2 / |z| with w = sqrt(weight) p: the squared cosine loss times |z| weight / 2.
 
     Unlike the squared cosine it feels how long an output is: a long output is turned as fast as a short one, and all
-    that do not yet point at their prototype are made shorter.
+    that do not yet point at their prototype are made shorter. With `unit` outputs are normalised first, as in the
+    published code, and it is half the squared cosine loss.
 
     Args:
         z, prototypes, labels, check: as in squared_cosine.
         weight: (K,) weight of each class, such as batch_weights gives. The mean divides by the number of examples, not
             by the weights.
+        unit: take outputs at length 1.
         reduction: "mean", "sum" or "none".
     Returns:
         a number, or (B,) with "none".
@@ -289,8 +292,9 @@ def dot_regression(
         TypeError, ValueError: see squared_cosine.
     Source: the public implementation of LPA (Saadabadi et al. 2024), after Yang et al. 2022.
     """
-    value = squared_cosine(z, prototypes, labels, reduction="none", check=check) / 2
-    value = value * torch.linalg.vector_norm(z.to(value.dtype), dim=1)  # (B,)
+    value = squared_cosine(z, prototypes, labels, reduction="none", check=check) / 2  # (B,)
+    if not unit:
+        value = value * torch.linalg.vector_norm(z.to(value.dtype), dim=1)
     return reduce(value if weight is None else value * weight[labels], reduction)
 
 

@@ -67,13 +67,19 @@ class ResNet(nn.Module):
         width: number of outputs; None for the features themselves.
         filters: channels of the first stage.
         channels: of the images.
+        end: what comes after the last stage: "linear", a layer to `width` outputs; "none", so that outputs are the
+            4 filters features; "norm", these after a batch normalisation, as in LPA's code for long tails.
     Raises:
-        ValueError: if depth is not 6 n + 2 with n at least 1.
+        ValueError: if depth is not 6 n + 2 with n at least 1, or width is not 4 filters where no linear layer ends it.
     Source: He et al. 2016; the 3x3 convolutions around a block as in the public code of HPN, where others have 1x1.
     """
 
-    def __init__(self, depth: int, width: int | None, *, filters: int = 16, channels: int = 3):
+    def __init__(self, depth: int, width: int | None, *, filters: int = 16, channels: int = 3, end: str = "linear"):
         super().__init__()
+        if end not in ("linear", "none", "norm"):
+            raise ValueError(f'end must be "linear", "none" or "norm", got {end!r}')
+        if end != "linear" and width not in (None, 4 * filters):
+            raise ValueError(f'with end="{end}" a ResNet of {filters} filters has {4 * filters} outputs, not {width}')
         if depth < 8 or depth % 6 != 2:
             raise ValueError(f"a ResNet for small images has 6 n + 2 layers (8, 14, 20, 26, 32, ...), got {depth}")
         self.width = 4 * filters if width is None else width
@@ -84,7 +90,8 @@ class ResNet(nn.Module):
                 layers.append(Block(inputs, outputs, stride=2 if place == 0 and outputs > filters else 1))
                 inputs = outputs
         self.stages = nn.Sequential(*layers)
-        self.last = last(inputs, width)
+        ends = {"linear": lambda: last(inputs, width), "none": nn.Identity, "norm": lambda: nn.BatchNorm1d(inputs)}
+        self.last = ends[end]()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.last(self.stages(x).mean(dim=(2, 3)))  # (B, 4 filters) -> (B, width)

@@ -209,11 +209,13 @@ def points(config: Mapping, seed: int, device: str, seconds: float | None, check
 
 
 def _miniature(config: Mapping) -> dict:
-    """The same run as small as it can be: two steps of three images, and no time for the search of prototypes."""
+    """The same run as small as it can be: two steps of three images, small ones, and no time to search prototypes."""
     recipe = {**config.get("recipe", {}), "epochs": 1, "steps": None, "batch": 3, "milestones": []}
     head = dict(config.get("head", {}))
-    if head.get("kind") in ("prototypes", "assigned", "joint"):
+    if head.get("kind") in ("prototypes", "fixed-softmax", "assigned", "joint"):
         head["seconds"] = 0.05
+    if isinstance(config["data"], Mapping) and "size" in config["data"]:
+        config = {**config, "data": {**config["data"], "size": 32}}
     net = {"name": "densenet121", "growth": 4} if config["net"] == "densenet121" else config["net"]
     name = net if isinstance(net, str) else net["name"]
     net = {"name": name, "filters": 4} if name.startswith("cnn") else net

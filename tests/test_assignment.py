@@ -200,6 +200,18 @@ def test_head_with_dot_regression():
     torch.testing.assert_close(head.loss(z, y), expected.mean())
 
 
+def test_dot_regression_on_unit_outputs_is_half_the_weighted_pull():
+    weight = torch.tensor([1.0, 2.0, 4.0])
+    head = assignment.AssignedHead(points.circle(3), seed=None, loss="unit-dot", weight=weight)
+    z, y = (3 * random(5, 2).float()).requires_grad_(), torch.tensor([0, 1, 2, 2, 1])
+    u, w = z / z.norm(dim=1, keepdim=True), head.prototypes[y] * weight[y].sqrt()[:, None]
+    published = 0.5 * ((u * w).sum(1) - w.norm(dim=1)) ** 2  # (z.w - |w||z|)^2 / |z| at |z| = 1
+    torch.testing.assert_close(head.loss(z, y, "none"), published)
+    given, expected = (torch.autograd.grad(value.sum(), z)[0] for value in (head.loss(z, y, "none"), published))
+    torch.testing.assert_close(given, expected)
+    torch.testing.assert_close((given * z).sum(1), torch.zeros(5), atol=1e-6, rtol=0)  # it cannot feel a length
+
+
 def test_weights_of_a_batch():
     weights = losses.batch_weights(torch.tensor([0, 0, 0, 2]), 4)
     torch.testing.assert_close(weights, torch.tensor([2 / 3, 0, 2, 0]))
@@ -210,7 +222,7 @@ def test_weights_of_a_batch():
     [
         ({"classes": 5}, "5 classes need as many prototypes at least, got 4"),
         ({"momentum": 1.0}, r"momentum must lie in \[0, 1\)"),
-        ({"loss": "push"}, 'loss must be "pull" or "dot", got \'push\''),
+        ({"loss": "push"}, 'loss must be "pull", "unit-dot" or "dot", got \'push\''),
         ({"every": -1}, "every must be"),
     ],
 )

@@ -58,6 +58,22 @@ def test_resnets_have_the_papers_size(make, depth, width):
     assert nets.parameters(make(width, filters=32)) == resnet_parameters(depth, width, filters=32)
 
 
+def test_resnets_without_a_last_layer():
+    """LPA's long tails: 128 features of a ResNet-32 of 32 filters, as they are or after a batch normalisation."""
+    features = resnet_parameters(32, 1, filters=32) - 128 - 1
+    bare, normed = (nets.resnet32(128, filters=32, end=end) for end in ("none", "norm"))
+    assert bare.width == normed.width == nets.resnet32(None, filters=32, end="norm").width == 128
+    assert nets.parameters(bare) == features
+    assert nets.parameters(normed) == features + norm(128)
+    with torch.no_grad():
+        z = normed(torch.randn(64, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    torch.testing.assert_close(z.mean(0), torch.zeros(128), atol=1e-5, rtol=0)
+    with pytest.raises(ValueError, match='end="norm" a ResNet of 32 filters has 128 outputs, not 100'):
+        nets.resnet32(100, filters=32, end="norm")
+    with pytest.raises(ValueError, match='"linear", "none" or "norm", got "?\'?batch'):
+        nets.resnet32(10, end="batch")
+
+
 def test_resnet32_is_known_beside_its_shortcuts():
     """He et al. give 0.46 million parameters for 32 layers and 10 classes, without parameters in the shortcuts."""
     shortcuts = 9 * (16 * 32 + 32 * 64) + norm(32) + norm(64)

@@ -393,3 +393,6 @@ def test_plain_docstrings_become_markup():
         "    Rankin 1955;",
         "    Kasarla 2022.",
     ]
+    field = ["Alias for field number 0"]
+    site_fixes.docstring_to_rst(None, "attribute", "Bound.value", None, None, field)
+    assert field == []

@@ -3,7 +3,8 @@
     python tests/benchmarks/tails.py prototypes PROTOTYPES.json  # digits: who places the classes, at several factors
     python tests/benchmarks/tails.py early EARLY.json            # digits: assignment in the first steps
     python tests/benchmarks/tails.py weights WEIGHTS.json        # digits: weights and mixup, softmax and simplex
-    python tests/benchmarks/tails.py pull PULL.json              # digits: squared cosine in place of dot-regression
+    python tests/benchmarks/tails.py free FREE.json              # digits: dot-regression on outputs of any length, and
+                                                                 # on batch-normalised ones
     python tests/benchmarks/tails.py short SHORT.json            # digits: SGD at a large rate, lengths of the outputs
     python tests/benchmarks/tails.py mnist MNIST.json            # MNIST made long-tailed; $HPN_LITE_DATA must hold it
 
@@ -62,20 +63,22 @@ def placed(dim: int):
 
 
 def make_head(kind: str, dim: int, weighting: str, counts, seed: int):
-    """softmax; fixed: prototypes in a random order; pull: the same with the squared cosine in place of dot-regression;
-    assigned: matched to centred class means after every epoch; early:
-    to their running means after every step of the first EARLY, before outputs have settled anywhere."""
+    """softmax; fixed: prototypes in a random order, dot-regression on outputs of length 1; normed: the same after a batch
+    normalisation, as in LPA's code; free: on outputs of any length; assigned: as fixed, matched to centred class means
+    after every epoch; early: to their running means after every step of the first EARLY, before outputs have settled.
+    """
     weight, batch = class_weights(counts, weighting), weighting == "batch"
     if kind == "softmax":
         return nets.seeded(seed + 1000, Softmax, CLASSES, dim, weight, batch)
     options = {
         "fixed": {"every": 0},
-        "pull": {"every": 0},
+        "normed": {"every": 0},
+        "free": {"every": 0},
         "assigned": {"every": 1, "momentum": None},
         "early": {"steps": 1, "until": EARLY, "momentum": 0.9},
     }[kind]
     options |= {
-        "loss": "pull" if kind == "pull" else "dot",
+        "loss": "dot" if kind == "free" else "unit-dot",
         "weight": "batch" if batch else weight,
         "centred": True,
         "seed": seed,
@@ -131,6 +134,8 @@ def one(parts, make, recipe, factor, kind, dim, weighting, mixup, seed) -> dict:
     counts = torch.bincount(train.y, minlength=CLASSES)
     head = make_head(kind, dim, weighting, counts, seed)
     net = nets.seeded(seed, make, head.width)
+    if kind == "normed":
+        net = torch.nn.Sequential(net, torch.nn.BatchNorm1d(head.width))
     recipe = dataclasses.replace(recipe, mixup=mixup)
     result = training.train(net, head, (train, test), recipe, seed=seed, evaluate_every=10**6)
     row = {"factor": factor, "kind": kind, "dim": dim, "weights": weighting, "mixup": mixup, "seed": seed}
@@ -208,15 +213,16 @@ BENCHMARKS = {
         ],
         "settings": {"net": "digits, 8 filters", **dataclasses.asdict(DIGITS)},
     },
-    "pull": {
+    "free": {
         "run": one_digits,
         "keys": KEYS,
         "seeds": 10,
         "plan": lambda seeds: (
-            [(f, "pull", d, "inverse", 0.0, s) for s in range(seeds) for f in FACTORS for d in (9, 3)]
+            [(f, k, 9, "inverse", 0.0, s) for s in range(seeds) for f in FACTORS for k in ("free", "normed")]
             + [
-                (0.02, "pull", 9, w, m, s)
+                (0.02, k, 9, w, m, s)
                 for s in range(seeds)
+                for k in ("free", "normed")
                 for w in ("none", "inverse", "batch")
                 for m in (0.0, 1.0)
                 if (w, m) != ("inverse", 0.0)
@@ -229,7 +235,10 @@ BENCHMARKS = {
         "keys": KEYS,
         "seeds": 10,
         "plan": lambda seeds: [
-            (0.01, k, 9, "batch", m, s) for s in range(seeds) for k in ("softmax", "fixed", "pull") for m in (0.0, 1.0)
+            (0.01, k, 9, "batch", m, s)
+            for s in range(seeds)
+            for k in ("softmax", "fixed", "normed", "free")
+            for m in (0.0, 1.0)
         ],
         "settings": {"net": "digits, 8 filters", **dataclasses.asdict(SHORT)},
     },
@@ -240,7 +249,7 @@ BENCHMARKS = {
         "seeds": 3,
         "plan": lambda seeds: (
             [(0.002, *m, 0.0, s) for s in range(seeds) for m in METHODS if m[1] == 9]
-            + [(0.002, "pull", 9, "inverse", 0.0, s) for s in range(seeds)]
+            + [(0.002, k, 9, "inverse", 0.0, s) for s in range(seeds) for k in ("normed", "free")]
         ),
         "settings": {"net": "mnist", **dataclasses.asdict(MNIST)},
     },
