@@ -49,11 +49,14 @@ class Images:
     name: str = ""
 
     def __post_init__(self):
+        parts = self.y if isinstance(self.y, tuple) else (self.y,)
+        for name, part in (("x", self.x), *(("y", part) for part in parts)):
+            if not isinstance(part, Tensor):
+                raise TypeError(f"{name} must be a torch.Tensor, got {type(part).__name__}; torch.as_tensor makes one")
         if self.x.dtype != torch.uint8 or self.x.dim() != 4:
             raise ValueError(
                 f"images are uint8 of shape (N, C, H, W), got {self.x.dtype} of shape {tuple(self.x.shape)}"
             )
-        parts = self.y if isinstance(self.y, tuple) else (self.y,)
         if any(len(part) != len(self.x) for part in parts):
             raise ValueError(f"{len(self.x)} images, and targets for {[len(part) for part in parts]}")
         if self.mean is None or self.std is None:
