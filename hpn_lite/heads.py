@@ -13,7 +13,7 @@ Fixed prototypes are buffers, what is learnt are parameters, and state_dict hold
 can be checked once (prototypes, bounds) is checked when a head is made, all targets of a data set by `validate`, and
 each step's as the head of `losses` says: set `head.check` to None, True or False.
 
-Chapters 9 to 11 of the book explain them.
+Chapters 9 to 11 and 14 of the book explain them.
 """
 
 import torch
@@ -120,7 +120,7 @@ def _mean_absolute_error(prediction: Tensor, y: Tensor) -> float:
 def _factor(name: str, value: float, *, zero: bool = True) -> float:
     """A finite factor that is positive, or, with zero, not negative."""
     if not (0 <= real(name, value) < float("inf") and (zero or value > 0)):
-        raise ValueError(f"{name} must be finite and {'0 or more' if zero else 'positive'}, got {value}")
+        raise ValueError(f"{name} must be {'0 or more' if zero else 'positive'} and finite, got {value}")
     return value
 
 

@@ -4,7 +4,7 @@ Words have vectors (hpn_lite.words reads them), and the cosines between these sa
 how much of that order a set of points keeps, and places points that keep some of it and stay apart.
 
     >>> from hpn_lite import semantics
-    >>> found = semantics.find_vectors()                       # whatever is at hand, offline
+    >>> found = semantics.find_vectors("bundled")              # 20 words, offline; without a name: what is at hand
     >>> w = semantics.word_vectors(["dog", "cat", "apple"], found.vectors)
     >>> p = semantics.semantic_points(w, dim=2, weight=0.5)
 
@@ -80,7 +80,7 @@ def neighbour_ranks(x: Tensor) -> Tensor:
 def rank_distance(w: Tensor, p: Tensor) -> Tensor:
     """d_r = sum over i, j of |rank(w_ij) - rank(p_ij)|: 0 if p keeps the order of w entirely.
 
-    Two independent random orders are K (K - 1)^2 / 3 apart on average, less K (K - 1) / 3 (K - 1 ranks per class).
+    Two independent random orders are K ((K - 1)^2 - 1) / 3 apart on average.
 
     Args:
         w: (K, width) word vectors; p: (..., K, dim) points.

@@ -93,9 +93,10 @@ class Recipe:
             raise ValueError(f'loss_reduction is "mean" or "sum", got {self.loss_reduction!r}')
         if not 0 < real("lr", self.lr) < math.inf:
             raise ValueError(f"lr must be positive and finite, got {self.lr}")
-        for name in ("momentum", "weight_decay", "gamma", "mixup"):
-            if not 0 <= real(name, getattr(self, name)) < math.inf:
-                raise ValueError(f"{name} must be 0 or more and finite, got {getattr(self, name)}")
+        numbers = [(name, getattr(self, name)) for name in ("momentum", "weight_decay", "gamma", "mixup")]
+        for name, value in (*numbers, *(("milestones", m) for m in self.milestones)):
+            if not 0 <= real(name, value) < math.inf:
+                raise ValueError(f"{name} must be 0 or more and finite, got {value}")
 
     def total(self, per_epoch: int) -> int:
         """Steps of the whole run, where an epoch has per_epoch of them."""
@@ -182,10 +183,13 @@ def train(
     Returns:
         Training.
     Raises:
+        TypeError: if an argument is of another kind.
         ValueError: if net, head and data do not fit together, a number is out of range, or the checkpoint belongs to
             another run.
     """
     device, evaluate_every = torch.device(device), whole("evaluate_every", evaluate_every, 1)
+    if seconds is not None and not real("seconds", seconds) >= 0:
+        raise ValueError(f"seconds must be 0 or more, or None, got {seconds}")
     if speed not in ("auto", "plain", "compile"):
         raise ValueError(f'speed is "auto", "plain" or "compile", got {speed!r}')
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_available() and dist.is_initialized() else (0, 1)
@@ -315,6 +319,11 @@ def _mix(*numbers: int) -> int:
 
 def _check(net: nn.Module, head: Head, data: tuple[Images, Images], recipe: Recipe, world: int) -> int:
     """Refuse what does not fit together; gives the steps of an epoch."""
+    for name, given, kind in (("net", net, nn.Module), ("head", head, Head), ("recipe", recipe, Recipe)):
+        if not isinstance(given, kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, got {type(given).__name__}")
+    if not isinstance(data, tuple | list) or len(data) != 2 or not all(isinstance(part, Images) for part in data):
+        raise TypeError("data must be two sets of Images, (train, test)")
     images, test = data
     if not len(images) or not len(test):
         raise ValueError(f"there are {len(images)} images to train on and {len(test)} to test on")
@@ -429,6 +438,8 @@ def build(config: Mapping) -> tuple[nn.Module, Head, tuple[Images, Images], Reci
     seed = config.get("seed", 0)
     train_images, test, _ = data_of(config)
     recipe = dict(config.get("recipe", {}))
+    if recipe.get("name", "HPN_S1") not in RECIPES:
+        raise ValueError(f"recipes are {', '.join(RECIPES)}; got {recipe['name']!r}")
     base = dataclasses.asdict(RECIPES[recipe.pop("name")]) if "name" in recipe else {}
     if {"epochs", "steps"} & {name for name, value in recipe.items() if value is not None}:
         base |= {"epochs": None, "steps": None}

@@ -3,7 +3,7 @@
 gensim is imported only when it is needed. `hpn_lite.semantics` offers this file too.
 
     >>> from hpn_lite import words
-    >>> found = words.find_vectors()                           # whatever is at hand, offline
+    >>> found = words.find_vectors("bundled")                  # 20 words, offline; without a name: what is at hand
     >>> w = words.word_vectors(["dog", "cat", "apple"], found.vectors)
 
 References:

@@ -1,5 +1,7 @@
 """What a hostile caller may try: every wrong argument is named, and nothing that was wrong comes out as a number."""
 
+import doctest
+import importlib
 import math
 
 import pytest
@@ -14,6 +16,7 @@ from hpn_lite import (
     data,
     energy,
     heads,
+    ledger,
     losses,
     mhe,
     nets,
@@ -33,6 +36,8 @@ Y = torch.tensor([0, 1, 2, 3, 0, 1])
 V = torch.linspace(0, 1, 6)
 ANY = torch.zeros(6, dtype=torch.bool)
 NET = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2))
+HEAD, ONE = heads.SoftmaxHead(2), training.Recipe(epochs=1)
+I = data.Images(torch.zeros(4, 1, 2, 2).byte(), torch.arange(4))  # noqa: E741
 nan = math.nan
 
 
@@ -84,14 +89,14 @@ CALLS = {
     "class weights": (lambda: heads.PrototypeHead(P, weight=[1, 1, 1, 1]), "weight must be a torch.Tensor"),
     "no weight": (lambda: heads.PrototypeHead(P, weight=torch.zeros(4)), "weight must be .* over 0"),
     "NaN": (lambda: heads.PrototypeHead(P, weight=torch.full((4,), nan)), "weight must be finite"),
-    "factor": (lambda: heads.JointHead(P, 0, 1, regression_weight=nan), "regression_weight must be finite"),
-    "factors": (lambda: heads.MultiTaskHead(3, 0, 1, 4, regression_weight=-1), "regression_weight must be finite"),
+    "factor": (lambda: heads.JointHead(P, 0, 1, regression_weight=nan), "regression_weight must be 0 or more"),
+    "factors": (lambda: heads.MultiTaskHead(3, 0, 1, 4, regression_weight=-1), "regression_weight must be 0 or more"),
     "scale": (lambda: heads.FixedSoftmaxHead(P, scale="1"), "scale must be a number, got '1'"),
     "smoothing": (lambda: heads.SoftmaxHead(3, smoothing="no"), "smoothing must be a number, got 'no'"),
     "decay": (lambda: heads.NearestMeanHead(3, 2, decay=None), "decay must be a number, got None"),
-    "blend": (lambda: heads.AngularSoftmaxHead(3, 2, blend=(nan, 1, 1)), "blend must be finite and 0 or more, got nan"),
+    "blend": (lambda: heads.AngularSoftmaxHead(3, 2, blend=(nan, 1, 1)), "blend must be 0 or more and finite, got nan"),
     "no blend": (lambda: heads.AngularSoftmaxHead(3, 2, blend=5), "blend must be three numbers"),
-    "s": (lambda: heads.AngularSoftmaxHead(3, 2, s=-1), "s must be finite and 0 or more, got -1"),
+    "s": (lambda: heads.AngularSoftmaxHead(3, 2, s=-1), "s must be 0 or more and finite, got -1"),
     "m": (lambda: heads.angular_margin(V, 0), "m must be 1, 2, 3 or 4, got 0"),
     "m of five": (lambda: heads.angular_margin(V, 5), "m must be 1, 2, 3 or 4, got 5"),
     "broadcast labels": (lambda: heads.PrototypeHead(P).metrics(Y, Y[:, None]), r"got \(6,\) and \(6, 1\)"),
@@ -150,8 +155,21 @@ CALLS = {
     "batch": (lambda: training.Recipe(epochs=1, batch=0.5), "batch must be a whole number of at least 1, got 0.5"),
     "rate": (lambda: training.Recipe(epochs=1, lr=math.inf), "lr must be positive and finite, got inf"),
     "mixup": (lambda: training.Recipe(epochs=1, mixup=-1), "mixup must be 0 or more and finite, got -1"),
+    "milestones": (lambda: training.Recipe(epochs=1, milestones="a"), "milestones must be a number, got 'a'"),
+    "net": (lambda: training.train(3, HEAD, (I, I), ONE), "net must be a Module, got int"),
+    "recipe": (lambda: training.train(NET, HEAD, (I, I), {"epochs": 1}), "recipe must be a Recipe, got dict"),
+    "one set": (lambda: training.train(NET, HEAD, I, ONE), r"data must be two sets of Images, \(train, test\)"),
+    "time": (lambda: training.train(NET, HEAD, (I, I), ONE, seconds=nan), "seconds must be 0 or more"),
+    "name of a recipe": (
+        lambda: training.build({"data": "digits", "net": "mlp", "head": {}, "recipe": {"name": "HPN"}}),
+        "recipes are HPN_S1, .*; got 'HPN'",
+    ),
+    "deviation": (lambda: data.Images(I.x, I.y, mean=[0.5], std=[0.0]), "deviations positive, got"),
+    "kept": (lambda: data.rotated(I, (0, 9)), r"keep must be different labels of the images, 0 to 3, got \(0, 9\)"),
+    "kept twice": (lambda: data.rotated(I, (0, 0)), "keep must be different labels"),
+    "experiment": (lambda: ledger.judge("HPN-T9"), "unknown experiment 'HPN-T9'; there are HPN-E5"),
     "looks": (
-        lambda: training.train(NET, heads.SoftmaxHead(2), (), training.Recipe(epochs=1), evaluate_every=0),
+        lambda: training.train(NET, HEAD, (I, I), ONE, evaluate_every=0),
         "evaluate_every must be at least 1, got 0",
     ),
     # where more than one number may be taken for one
@@ -207,6 +225,15 @@ def test_labels_as_bytes(make):
     assert torch.equal(losses.batch_weights(Y.byte(), 4), losses.batch_weights(Y, 4))
 
 
+def test_a_mean_of_ones_own():
+    """Of mean and deviation, what is given is kept, and what is not is computed."""
+    x = torch.arange(8, dtype=torch.uint8).view(2, 1, 2, 2)
+    whole = data.Images(x, torch.zeros(2))
+    assert data.Images(x, torch.zeros(2), mean=[0.5]).mean == 0.5
+    assert data.Images(x, torch.zeros(2), mean=[0.5]).std == whole.std
+    assert data.Images(x, torch.zeros(2), std=[0.5]).mean == whole.mean
+
+
 @pytest.mark.parametrize("groups", (1, 2, 4))
 def test_neurons_of_a_transposed_layer_with_groups(groups):
     """A neuron is what one output channel looks for: driven alone, it alone decides that channel."""
@@ -248,3 +275,12 @@ def test_runs_in_a_shell(monkeypatch, capsys):
     monkeypatch.setattr(runs.subprocess, "Popen", Worker)
     assert runs.main(["HPN-F6", "--budget", "1", "--device", "cpu", "--together=2"]) == 0
     assert len(started) == 2 and started[0][-2:] == ["--together", "1"] and started[0][0] == "HPN-F6"
+
+
+@pytest.mark.parametrize("module", ("blockcodes", "data", "nets", "records", "reference", "semantics", "words"))
+def test_what_the_docstrings_show(module):
+    """The examples of the docstrings that take no time, word for word."""
+    if module in ("data", "semantics", "words"):
+        pytest.importorskip({"data": "sklearn"}.get(module, "gensim"))
+    found = doctest.testmod(importlib.import_module(f"hpn_lite.{module}"))
+    assert found.attempted and not found.failed
