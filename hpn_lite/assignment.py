@@ -23,7 +23,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from . import losses
-from .bounds import whole
+from .bounds import real, whole
 from .heads import PrototypeHead
 from .sphere import normalize
 
@@ -53,7 +53,9 @@ def best_assignment(means: Tensor, prototypes: Tensor, current: Tensor | None = 
     Returns:
         (K,) int64 indices into the prototypes, all different, on the prototypes' device.
     Raises:
-        ValueError: if there are fewer prototypes than classes, the dimensions differ, or there is NaN.
+        TypeError: if one of them is no tensor.
+        ValueError: if there are fewer prototypes than classes, the dimensions differ, there is NaN, or current is no
+            assignment.
         ImportError: if SciPy is missing.
     Source: LPA, section 3 (step b).
     """
@@ -61,6 +63,9 @@ def best_assignment(means: Tensor, prototypes: Tensor, current: Tensor | None = 
         from scipy.optimize import linear_sum_assignment
     except ImportError as error:
         raise ImportError("assignment needs SciPy: pip install scipy") from error
+    for name, x in (("means", means), ("prototypes", prototypes)):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{name} must be a torch.Tensor, got {type(x).__name__}")
     if means.ndim != 2 or prototypes.ndim != 2 or means.shape[1] != prototypes.shape[1]:
         raise ValueError(
             f"means (K, D) and prototypes (P, D) must share D, got {tuple(means.shape)} and {tuple(prototypes.shape)}"
@@ -70,6 +75,9 @@ def best_assignment(means: Tensor, prototypes: Tensor, current: Tensor | None = 
     if not torch.isfinite(score).all():
         raise ValueError("means and prototypes must be finite, got NaN or infinity: has the training diverged?")
     if current is not None:  # far below what matters, far above rounding
+        current = losses.check_labels(current, len(prototypes), name="current", check=True)
+        if len(current) != len(means):
+            raise ValueError(f"current must have shape ({len(means)},), one for each class, got {tuple(current.shape)}")
         score[torch.arange(len(means)), current.cpu()] += 1e-9
     return torch.as_tensor(linear_sum_assignment(score.numpy(), maximize=True)[1], device=prototypes.device)
 
@@ -105,7 +113,7 @@ class LabelAssignment(nn.Module):
     ):
         super().__init__()
         losses.check_prototypes(prototypes)
-        if momentum is not None and not 0 <= momentum < 1:
+        if momentum is not None and not 0 <= real("momentum", momentum) < 1:
             raise ValueError(f"momentum must lie in [0, 1), or be None for a plain mean, got {momentum}")
         self.classes = len(prototypes) if classes is None else whole("classes", classes, 1)
         _enough(len(prototypes), self.classes)
@@ -128,7 +136,13 @@ class LabelAssignment(nn.Module):
 
     @torch.no_grad()
     def observe(self, z: Tensor, labels: Tensor) -> None:
-        """Follow the class means: outputs z (B, D) of a step and their labels (B,)."""
+        """Follow the class means: outputs z (B, D) of a step and their labels (B,).
+
+        Raises:
+            TypeError, ValueError: on other types or shapes, or a label out of range (looked at on the CPU only).
+        """
+        losses.check_outputs(z, self.means.shape[1], check=False)
+        labels = losses.check_labels(labels, self.classes, size=len(z))
         unit = normalize(z.detach().to(self.means.dtype), check=False)
         sums = torch.zeros_like(self.means).index_add_(0, labels, unit)
         counts = torch.zeros_like(self.weights).index_add_(0, labels, torch.ones_like(unit[:, 0]))
@@ -196,7 +210,7 @@ class AssignedHead(PrototypeHead):
             (long tails), half as steep; or "dot", dot-regression on outputs as they are, which is zero at 0 too.
         weight: (K,) weight of each class in the loss; or "batch": those of losses.batch_weights, for long tails.
     Raises:
-        TypeError, ValueError: see LabelAssignment; also on another loss.
+        TypeError, ValueError: see LabelAssignment and PrototypeHead; also on another loss, or a number out of range.
     Source: LPA, section 3 and its supplement, section 9.
     """
 
@@ -224,7 +238,7 @@ class AssignedHead(PrototypeHead):
             raise ValueError(f'loss must be "pull", "unit-dot" or "dot", got {loss!r}')
         self.labels, self.form = labels, loss
         self.every, self.steps = whole("every", every, 0), None if steps is None else whole("steps", steps, 1)
-        self.until = until
+        self.until = None if until is None else whole("until", until, 0)
 
     def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
         losses.check_outputs(z, self.width, check=self.check)

@@ -168,7 +168,13 @@ def rows(code: BlockCode, start: int, stop: int, *, dtype: torch.dtype = torch.f
 
 
 def signs(code: BlockCode, numbers: Tensor) -> Tensor:
-    """The words with these numbers as +1 and -1: (n,) -> (n, length) int8."""
+    """The words with these numbers as +1 and -1: (n,) -> (n, length) int8.
+
+    Raises:
+        ValueError: if a number does not lie from 0 to 2^bits - 1.
+    """
+    if numbers.is_floating_point() or len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < 2**code.bits:
+        raise ValueError(f"numbers must be whole, from 0 to 2^{code.bits} - 1, got {numbers}")
     message = (numbers[:, None] >> torch.arange(code.bits) & 1).float()  # (n, bits)
     return (1 - 2 * (message @ code.generator.float() % 2)).to(torch.int8)  # sums of at most `bits` ones: exact
 

@@ -28,6 +28,14 @@ def whole(name: str, value: int, least: int) -> int:
     return number
 
 
+def real(name: str, value: float) -> float:
+    """`value` as a float; a TypeError that names the argument unless it is one real number."""
+    try:
+        return float(value + 0.0)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{name} must be a number, got {value!r}") from None
+
+
 def simplex_bound(k: int) -> float:
     """K points have a pair at cosine -1/(K-1) or more, in any dimension; met by the simplex when K <= D+1.
 

@@ -63,19 +63,35 @@ def derive(x: Tensor, cosine: float | None = None, pole: Tensor | None = None) -
 
     The points are first stripped of their part along the pole, then written in a basis of the space that is left, so
     two points at cosine c get (c - cosine^2) / (1 - cosine^2).
+
+    Args:
+        x: (K, D) unit rows.
+        cosine: of the points to keep; default: the largest there is.
+        pole: (D,) of any length; default: the first point.
+    Raises:
+        ValueError: if no point is at this cosine from the pole.
     """
     if pole is None:
         pole, x = x[0], x[1:]
     height = x @ (pole / pole.norm())
     cosine = height.max() if cosine is None else cosine
     x = x[(height - cosine).abs() < 1e-9]
+    if not len(x):
+        raise ValueError(f"no point is at the cosine {cosine:g} from the pole; the largest is {float(height.max()):g}")
     return _in_own_space(x - cosine * pole / pole.norm())
 
 
 def from_graph(adjacency: Tensor, eigenvalue: float) -> Tensor:
-    """A graph's vertices projected onto the eigenspace of this eigenvalue of its (K, K) adjacency matrix: unit rows."""
+    """A graph's vertices projected onto the eigenspace of this eigenvalue of its (K, K) adjacency matrix: unit rows.
+
+    Raises:
+        ValueError: if it is no eigenvalue.
+    """
     values, vectors = torch.linalg.eigh(adjacency.double())
-    return _unit(vectors[:, (values - eigenvalue).abs() < 1e-6])
+    own = (values - eigenvalue).abs() < 1e-6
+    if not own.any():
+        raise ValueError(f"eigenvalue must be one of the matrix, got {eigenvalue:g}")
+    return _unit(vectors[:, own])
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from . import losses
-from .bounds import whole
+from .bounds import real, whole
 
 
 class Collapse(NamedTuple):
@@ -47,22 +47,20 @@ def measure(z: Tensor, y: Tensor, vectors: Tensor, prediction: Tensor) -> Collap
     Returns:
         Collapse.
     Raises:
-        ValueError: if shapes do not fit, a class has no output, or all class means are equal.
+        TypeError: if an argument is no tensor, or y or the prediction no whole numbers.
+        ValueError: if shapes do not fit, there is NaN, a class has no output, or all class means or vectors are equal.
     Source: Papyan, Han and Donoho 2020.
     """
     losses.check_outputs(z, check=True)
+    losses.check_outputs(vectors, z.shape[1], name="vectors", check=True)
     classes = whole("the number of class vectors", len(vectors), 2)
     y = losses.check_labels(y, classes, size=len(z), name="y", check=True)
-    if vectors.shape != (classes, z.shape[1]) or prediction.shape != y.shape:
-        raise ValueError(
-            f"for outputs {tuple(z.shape)} vectors must be (K, {z.shape[1]}) and prediction ({len(z)},), "
-            f"got {tuple(vectors.shape)} and {tuple(prediction.shape)}"
-        )
+    prediction = losses.check_labels(prediction, classes, size=len(z), name="prediction", check=True)
     counts = torch.bincount(y, minlength=classes)
     if (counts == 0).any():
         raise ValueError(f"y has no example of class {int((counts == 0).nonzero()[0])}")
     z, vectors = z.detach().double(), vectors.detach().double()
-    means = torch.zeros(classes, z.shape[1], dtype=z.dtype).index_add_(0, y, z) / counts[:, None]  # (K, D)
+    means = z.new_zeros(classes, z.shape[1]).index_add_(0, y, z) / counts[:, None]  # (K, D)
     centred = means - means.mean(0)
     lengths = centred.norm(dim=1)
     if lengths.max() <= 1e-12:
@@ -72,6 +70,8 @@ def measure(z: Tensor, y: Tensor, vectors: Tensor, prediction: Tensor) -> Collap
     unit = centred / lengths.clamp_min(1e-12)[:, None]
     i, j = torch.triu_indices(classes, classes, 1)
     v = vectors - vectors.mean(0)
+    if v.norm() <= 1e-12 * vectors.norm():
+        raise ValueError("all class vectors are equal: they have no directions to compare")
     nearest = torch.cdist(z, means).argmin(1)
     return Collapse(
         within=float((inside @ torch.linalg.pinv(between, hermitian=True, rtol=1e-10)).trace()) / classes,
@@ -95,6 +95,6 @@ def least_cross_entropy(classes: int, scale: float) -> float:
     Source: Fang et al. 2021; Lu and Steinerberger 2022; chapter 19 of the book has a proof.
     """
     k = whole("classes", classes, 2)
-    if not 0 <= scale < float("inf"):
+    if not 0 <= real("scale", scale) < float("inf"):
         raise ValueError(f"scale must be a number of at least 0, got {scale}")
     return math.log1p((k - 1) * math.exp(-scale * k / (k - 1)))

@@ -49,20 +49,26 @@ class Images:
     name: str = ""
 
     def __post_init__(self):
+        parts = self.y if isinstance(self.y, tuple) else (self.y,)
+        for name, part in (("x", self.x), *(("y", part) for part in parts)):
+            if not isinstance(part, Tensor):
+                raise TypeError(f"{name} must be a torch.Tensor, got {type(part).__name__}; torch.as_tensor makes one")
         if self.x.dtype != torch.uint8 or self.x.dim() != 4:
             raise ValueError(
                 f"images are uint8 of shape (N, C, H, W), got {self.x.dtype} of shape {tuple(self.x.shape)}"
             )
-        parts = self.y if isinstance(self.y, tuple) else (self.y,)
         if any(len(part) != len(self.x) for part in parts):
             raise ValueError(f"{len(self.x)} images, and targets for {[len(part) for part in parts]}")
         if self.mean is None or self.std is None:
             pixels = self.x.to(torch.float64) / 255
-            self.mean, self.std = pixels.mean(dim=(0, 2, 3)), pixels.std(dim=(0, 2, 3)).clamp(min=1e-6)
+            self.mean = pixels.mean(dim=(0, 2, 3)) if self.mean is None else self.mean
+            self.std = pixels.std(dim=(0, 2, 3)).clamp(min=1e-6) if self.std is None else self.std
         self.mean = torch.as_tensor(self.mean, dtype=torch.float32, device=self.x.device)
         self.std = torch.as_tensor(self.std, dtype=torch.float32, device=self.x.device)
         if self.mean.shape != self.std.shape or len(self.mean) != self.x.shape[1]:
             raise ValueError(f"{self.x.shape[1]} channels need as many means and deviations, got {len(self.mean)}")
+        if not (self.mean.isfinite().all() and (self.std > 0).all() and self.std.isfinite().all()):
+            raise ValueError(f"means must be finite and deviations positive, got {self.mean} and {self.std}")
 
     def __len__(self) -> int:
         return len(self.x)
@@ -213,8 +219,13 @@ def rotated(
         keep: the labels to keep, which become 0, 1, ... in this order (digits that look different when turned).
         max_angle: degrees, anticlockwise, drawn from 0 up to this.
         seed: of the angles.
+    Raises:
+        ValueError: if keep is empty, or one of it is no label of the images or is there twice.
     """
-    labels = images.labels
+    labels, keep = images.labels, tuple(keep)
+    there = range(max(int(labels.max()) + 1, len(images.classes)))
+    if not keep or len(set(keep)) < len(keep) or not all(label in there for label in keep):
+        raise ValueError(f"keep must be different labels of the images, 0 to {there[-1]}, got {keep}")
     chosen = torch.isin(labels, torch.tensor(list(keep), device=labels.device)).nonzero().flatten()
     new = torch.full((int(labels.max()) + 1 + max(keep),), -1, device=labels.device)
     new[torch.tensor(list(keep), device=labels.device)] = torch.arange(len(keep), device=labels.device)

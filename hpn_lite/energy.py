@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from .bounds import whole
+from .bounds import real, whole
 from .sphere import BLOCK, check_vectors, nearest, normalize, squared_chords
 
 
@@ -153,7 +153,7 @@ def gaussian(
         TypeError, ValueError: see riesz; also if t is not positive.
     Source: Wang and Isola 2020, section 4.
     """
-    if not 0 < _number("t", t) < math.inf:
+    if not 0 < real("t", t) < math.inf:
         raise ValueError(f"t must be positive and finite, got {t}")
     return _over_pairs(x, lambda square: torch.exp(-t * square), half_space, weights, reduction, check)
 
@@ -322,16 +322,9 @@ def _check_weights(weights: Tensor, x: Tensor, check: bool) -> Tensor:
 
 
 def _check_exponent(s: float) -> None:
-    if not 0 <= _number("s", s) < math.inf:
+    if not 0 <= real("s", s) < math.inf:
         hint = "; the limit is the Tammes problem: see largest_cosine" if s == math.inf else ""
         raise ValueError(f"s must be in [0, infinity), got {s}{hint}")
-
-
-def _number(name: str, value: float) -> float:
-    try:
-        return float(value + 0.0)
-    except (TypeError, ValueError, RuntimeError):
-        raise TypeError(f"{name} must be a number, got {value!r}") from None
 
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

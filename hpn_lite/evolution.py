@@ -36,7 +36,8 @@ import torch
 from torch import Tensor
 
 from . import descent, fused
-from .sphere import normalize, whole
+from .bounds import real, whole
+from .sphere import check_vectors, normalize
 
 CHUNK = 2**20  # numbers in the largest tensor made at once, 4 MB in float32: fits a cache
 FEW = 24  # points up to which a loop over rows is quicker than many tiny matrix products
@@ -107,7 +108,7 @@ def evolve(
     for name, value, least, most in (
         ("parents", parents, 0, 1), ("mutation", mutation, 0, 1), ("pressure", pressure, 0, math.inf)
     ):  # fmt: skip
-        if not least <= value <= most or value == math.inf:
+        if not least <= real(name, value) <= most or value == math.inf:
             raise ValueError(f"{name} must be a finite number from {least} to {most}, got {value!r}")
     pairs = round(parents * population) // 2
     if pairs < 1:
@@ -117,7 +118,7 @@ def evolve(
         sets = torch.randn(population, k, dim, generator=generator, device=device)
         sets = descent.retract(sets)
     else:
-        start = normalize(start).to(device, torch.float32)
+        start = normalize(check_vectors(start, "start"), check=False).to(device, torch.float32)
         start = start[None] if start.ndim == 2 else start
         if start.ndim != 3 or start.shape[1:] != (k, dim) or not 1 <= len(start) <= population:
             raise ValueError(

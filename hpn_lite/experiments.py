@@ -687,9 +687,14 @@ def _lpa_in1k() -> Experiment:
     return Experiment("LPA-IN1K", "Labels that move, on ImageNet", tuple(rows), claims)
 
 
-EXPERIMENTS: dict[str, Experiment] = {
+class _ByName(dict):
+    def __missing__(self, name: str):
+        raise ValueError(f"unknown experiment {name!r}; there are {', '.join(self)}")
+
+
+EXPERIMENTS: dict[str, Experiment] = _ByName({
     made.name: made for made in (_e5(), _t1(), _t2(), _t3(), _f4(), _f5(), _f6(), _t4(),
                               _mhe_t1(), _mhe_t2(), _mhe_t3(), _mhe_t4(), _mhe_f3(), _mhe_t5(),
                               _mhe_t6(), _mhe_f4(), _mhe_t7(), _mhe_t7(small=True), _mhe_t8(), _mhe_t9(),
                               _lpa_cifar100(), _lpa_t9(), _lpa_lt100(), _lpa_lt10(), _lpa_in1k())
-}  # fmt: skip
+})  # fmt: skip

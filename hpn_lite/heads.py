@@ -13,7 +13,7 @@ Fixed prototypes are buffers, what is learnt are parameters, and state_dict hold
 can be checked once (prototypes, bounds) is checked when a head is made, all targets of a data set by `validate`, and
 each step's as the head of `losses` says: set `head.check` to None, True or False.
 
-Chapters 9 to 11 of the book explain them.
+Chapters 9 to 11 and 14 of the book explain them.
 """
 
 import torch
@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import energy, losses
-from .bounds import whole
+from .bounds import real, whole
 
 __all__ = [
     "Head",
@@ -63,7 +63,11 @@ class Head(nn.Module):
         raise NotImplementedError
 
     def metrics(self, prediction, y) -> dict[str, float]:
-        """Predictions and targets of a whole test set -> {"accuracy": in [0, 1]}, {"mae": in units of y}, or both."""
+        """Predictions and targets of a whole test set -> {"accuracy": in [0, 1]}, {"mae": in units of y}, or both.
+
+        Raises:
+            ValueError: if the two differ in shape.
+        """
         raise NotImplementedError
 
     def validate(self, y) -> None:
@@ -96,12 +100,28 @@ def _cross_entropy(scores: Tensor, labels: Tensor, reduction: str, smoothing: fl
     return F.cross_entropy(scores, labels, reduction=reduction, label_smoothing=smoothing)
 
 
+def _same_shape(prediction: Tensor, y: Tensor) -> None:
+    """Without this look a (B, 1) would broadcast, and numbers would come out that mean nothing."""
+    shapes = [tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__ for x in (prediction, y)]
+    if shapes[0] != shapes[1] or not isinstance(y, Tensor) or not len(y):
+        raise ValueError(f"prediction and y must be tensors of one shape (B,), B >= 1, got {shapes[0]} and {shapes[1]}")
+
+
 def _accuracy(prediction: Tensor, labels: Tensor) -> float:
+    _same_shape(prediction, labels)
     return float((prediction == labels.to(prediction.device)).double().mean())
 
 
 def _mean_absolute_error(prediction: Tensor, y: Tensor) -> float:
+    _same_shape(prediction, y)
     return float((prediction.double() - y.to(prediction.device).double()).abs().mean())
+
+
+def _factor(name: str, value: float, *, zero: bool = True) -> float:
+    """A finite factor that is positive, or, with zero, not negative."""
+    if not (0 <= real(name, value) < float("inf") and (zero or value > 0)):
+        raise ValueError(f"{name} must be {'0 or more' if zero else 'positive'} and finite, got {value}")
+    return value
 
 
 # --- classes -------------------------------------------------------------------------------------------------------
@@ -132,15 +152,15 @@ class PrototypeHead(_ClassHead):
         prototypes: (K, D) unit rows, row k for class k; held as a buffer in torch's default dtype.
         weight: (K,) weight of each class in the loss.
     Raises:
-        TypeError, ValueError: if the prototypes are no (K, D) unit rows, or weight has another length than K.
+        TypeError, ValueError: if the prototypes are no (K, D) unit rows, or weight is no K numbers of 0 or more.
     Source: HPN-E1, HPN-E4.
     """
 
     def __init__(self, prototypes: Tensor, *, weight: Tensor | None = None):
         super().__init__()
         losses.check_prototypes(prototypes)
-        if weight is not None and weight.shape != (len(prototypes),):
-            raise ValueError(f"weight must have shape ({len(prototypes)},), one per class, got {tuple(weight.shape)}")
+        if weight is not None:
+            losses.check_weight(weight, len(prototypes), check=True)
         dtype = torch.get_default_dtype()
         self.register_buffer("prototypes", prototypes.detach().to(dtype, copy=True))
         self.register_buffer("weight", None if weight is None else weight.detach().to(dtype, copy=True))
@@ -149,7 +169,8 @@ class PrototypeHead(_ClassHead):
     def forward(self, z: Tensor) -> Tensor:
         losses.check_outputs(z, self.width, check=self.check)
         with torch.autocast(z.device.type, enabled=False):
-            return (losses.unit(z, self.prototypes) @ self.prototypes.T).clamp(-1, 1)  # (B, D) -> (B, K)
+            unit = losses.unit(z, self.prototypes)
+            return (unit @ self.prototypes.T.to(unit.dtype)).clamp(-1, 1)  # (B, D) -> (B, K)
 
     def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
         losses.check_outputs(z, self.width, check=self.check)
@@ -177,7 +198,7 @@ class SoftmaxHead(_ClassHead):
 
     def __init__(self, classes: int, width: int | None = None, *, smoothing: float = 0.0):
         super().__init__()
-        if not 0 <= smoothing < 1:
+        if not 0 <= real("smoothing", smoothing) < 1:
             raise ValueError(f"smoothing must lie in [0, 1), got {smoothing}")
         self.smoothing = smoothing
         self.classes = whole("classes", classes, 2)
@@ -213,8 +234,7 @@ class FixedSoftmaxHead(_ClassHead):
     def __init__(self, prototypes: Tensor, *, scale: float = 1.0, cosine: bool = False):
         super().__init__()
         losses.check_prototypes(prototypes)
-        if not 0 < scale < float("inf"):
-            raise ValueError(f"scale must be a positive number, got {scale}")
+        _factor("scale", scale, zero=False)
         self.register_buffer("prototypes", prototypes.detach().to(torch.get_default_dtype(), copy=True))
         self.classes, self.width = prototypes.shape
         self.scale, self.cosine = float(scale), cosine
@@ -223,7 +243,7 @@ class FixedSoftmaxHead(_ClassHead):
         losses.check_outputs(z, self.width, check=self.check)
         with torch.autocast(z.device.type, enabled=False):
             z = losses.unit(z, self.prototypes) if self.cosine else z.to(self.prototypes.dtype)
-            return self.scale * z @ self.prototypes.T  # (B, D) -> (B, K)
+            return self.scale * z @ self.prototypes.T.to(z.dtype)  # (B, D) -> (B, K)
 
     def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
         scores = self(z)
@@ -273,7 +293,7 @@ class NearestMeanHead(_ClassHead):
         super().__init__()
         if update not in ("online", "condensation", "decay"):
             raise ValueError(f'update must be "online", "condensation" or "decay", got {update!r}')
-        if not 0 <= decay < 1:
+        if not 0 <= real("decay", decay) < 1:
             raise ValueError(f"decay must lie in [0, 1), got {decay}")
         self.classes, self.width = whole("classes", classes, 2), whole("dim", dim, 1)
         self.update, self.every, self.decay, self.squared = update, whole("every", every, 1), decay, squared
@@ -296,6 +316,8 @@ class NearestMeanHead(_ClassHead):
 
     @torch.no_grad()
     def observe(self, z: Tensor, y: Tensor) -> None:
+        losses.check_outputs(z, self.width, check=self.check)
+        y = losses.check_labels(y, self.classes, size=len(z), name="y", check=self.check)
         sums = torch.zeros_like(self.means).index_add_(0, y, z.detach().to(self.means.dtype))
         counts = torch.zeros_like(self.counts).index_add_(0, y, torch.ones_like(y, dtype=self.counts.dtype))
         if dist.is_available() and dist.is_initialized():
@@ -353,10 +375,10 @@ class AngularSoftmaxHead(_ClassHead):
         self.classes, self.width = whole("classes", classes, 2), whole("width", width, 2)
         if margin not in (1, 2, 3, 4):
             raise ValueError(f"margin must be 1, 2, 3 or 4, got {margin!r}")
-        if len(blend) != 3 or min(blend) < 0:
+        if not isinstance(blend, tuple | list) or len(blend) != 3:
             raise ValueError(f"blend must be three numbers (start, end, rate), none negative, got {blend!r}")
-        if not 0 <= energy_weight < float("inf"):
-            raise ValueError(f"energy_weight must be 0 or more and finite, got {energy_weight}")
+        for name, value in (*(("blend", b) for b in blend), ("energy_weight", energy_weight), ("s", s)):
+            _factor(name, value)
         self.margin, self.blend, self.energy_weight, self.s = int(margin), blend, energy_weight, s
         self.linear = nn.Linear(width, classes, bias=False)
         nn.init.xavier_uniform_(self.linear.weight)
@@ -371,7 +393,7 @@ class AngularSoftmaxHead(_ClassHead):
         losses.check_outputs(z, self.width, check=self.check)
         z = z.to(torch.promote_types(z.dtype, self.weight.dtype))
         with torch.autocast(z.device.type, enabled=False):
-            return z @ F.normalize(self.weight, dim=1).T  # (B, K): |z| cos(theta)
+            return z @ F.normalize(self.weight.to(z.dtype), dim=1).T  # (B, K): |z| cos(theta)
 
     def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
         scores = self(z)
@@ -401,9 +423,18 @@ def angular_margin(c: Tensor, m: int) -> Tensor:
 
     cos(m theta) is a polynomial of c, so there is no arccos to differentiate; k is a step and has no gradient.
 
+    Args:
+        c: cosines in [-1, 1], of any shape.
+        m: 1, 2, 3 or 4.
+    Returns:
+        psi, of c's shape.
+    Raises:
+        ValueError: on another m.
     Source: Liu et al. 2017, section 3.2.
     """
-    multiple = (c, 2 * c**2 - 1, 4 * c**3 - 3 * c, 8 * c**4 - 8 * c**2 + 1)[m - 1]
+    if m not in (1, 2, 3, 4):
+        raise ValueError(f"m must be 1, 2, 3 or 4, got {m!r}")
+    multiple = (c, 2 * c**2 - 1, 4 * c**3 - 3 * c, 8 * c**4 - 8 * c**2 + 1)[int(m) - 1]
     k = (m * c.detach().acos() / torch.pi).floor().clamp(0, m - 1)
     return (1 - 2 * (k % 2)) * multiple - 2 * k
 
@@ -423,7 +454,7 @@ class _Bounded(Head):
         return torch.tensor([self.low, self.high], dtype=torch.float64)
 
     def set_extra_state(self, state: Tensor) -> None:
-        self.low, self.high = map(float, state)
+        self.low, self.high = losses.check_bounds(*state.tolist())
 
     def extra_repr(self) -> str:
         return f"values from {self.low:g} to {self.high:g}, {self.width} outputs"
@@ -519,7 +550,8 @@ class _TwoTasks(_Bounded):
         return scores.argmax(1), values
 
     def metrics(self, prediction: tuple[Tensor, Tensor], y: tuple[Tensor, Tensor]) -> dict[str, float]:
-        return {"accuracy": _accuracy(prediction[0], y[0]), "mae": _mean_absolute_error(prediction[1], y[1])}
+        labels, values = _tuple(y, ("labels", "values"))
+        return {"accuracy": _accuracy(prediction[0], labels), "mae": _mean_absolute_error(prediction[1], values)}
 
     def validate(self, y: tuple[Tensor, Tensor]) -> None:
         labels, values = _tuple(y, ("labels", "values"))
@@ -538,7 +570,7 @@ class JointHead(_TwoTasks):
             losses.joint).
         clip: move targets outside the bounds onto them; without it they are an error.
     Raises:
-        TypeError, ValueError: see PrototypeHead and RegressionHead.
+        TypeError, ValueError: see PrototypeHead and RegressionHead; also if regression_weight is negative.
     Source: HPN, section 2.3; project is ours.
     """
 
@@ -556,7 +588,7 @@ class JointHead(_TwoTasks):
         losses.check_prototypes(prototypes)
         self.register_buffer("prototypes", prototypes.detach().to(torch.get_default_dtype(), copy=True))
         self.classes, self.width = len(prototypes), prototypes.shape[1] + 1
-        self.regression_weight, self.project = regression_weight, project
+        self.regression_weight, self.project = _factor("regression_weight", regression_weight), project
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Outputs (B, D) -> cosines to the prototypes (B, K) and values (B,)."""
@@ -564,7 +596,7 @@ class JointHead(_TwoTasks):
         unit = losses.unit(z, self.prototypes)
         flat = losses.unit(z[:, :-1], self.prototypes) if self.project else unit[:, :-1]
         with torch.autocast(z.device.type, enabled=False):
-            cosines = (flat @ self.prototypes.T).clamp(-1, 1)  # (B, D - 1) -> (B, K)
+            cosines = (flat @ self.prototypes.T.to(flat.dtype)).clamp(-1, 1)  # (B, D - 1) -> (B, K)
         return cosines, losses.from_cosine(unit[:, -1].clamp(-1, 1), self.low, self.high)
 
     def loss(self, z: Tensor, y: tuple[Tensor, Tensor], reduction: str = "mean") -> Tensor:
@@ -585,7 +617,7 @@ class MultiTaskHead(_TwoTasks):
         regression_weight: factor of the squared loss; the paper's baseline has none.
         clamp, clip: as in SquaredHead.
     Raises:
-        ValueError: unless classes >= 2, low < high and width >= 1.
+        ValueError: unless classes >= 2, low < high, width >= 1 and regression_weight is 0 or more.
     Source: HPN-T4.
     """
 
@@ -602,7 +634,7 @@ class MultiTaskHead(_TwoTasks):
     ):
         super().__init__(low, high, clip)
         self.classes, self.width = whole("classes", classes, 2), whole("width", width, 1)
-        self.regression_weight, self.clamp = regression_weight, clamp
+        self.regression_weight, self.clamp = _factor("regression_weight", regression_weight), clamp
         self.class_layer, self.value_layer = nn.Linear(width, classes), nn.Linear(width, 1)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:

@@ -27,7 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .bounds import whole
+from .bounds import real, whole
 from .sphere import check_vectors, normalize
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "check_labels",
     "check_axis",
     "check_bounds",
+    "check_weight",
     "reduce",
     "unit",
     "squared_cosine",
@@ -59,16 +60,16 @@ __all__ = [
 
 
 def _look(check: bool | None, x: Tensor) -> bool:
-    return x.device.type == "cpu" if check is None else check
+    return isinstance(x, Tensor) and x.device.type == "cpu" if check is None else check
 
 
-def check_prototypes(prototypes: Tensor, name: str = "prototypes") -> Tensor:
+def check_prototypes(prototypes: Tensor, name: str = "prototypes", *, values: bool = True) -> Tensor:
     """Refuse what cannot be K prototypes: they form a (K, D) tensor with unit rows.
 
     Raises:
         TypeError, ValueError: see sphere.check_vectors; also if there are other than two axes.
     """
-    check_vectors(prototypes, name, points=1, unit=True)
+    check_vectors(prototypes, name, points=1, unit=values, values=values)
     if prototypes.ndim != 2:
         raise ValueError(f"{name} must have shape (K, D), got {tuple(prototypes.shape)}")
     return prototypes
@@ -128,6 +129,22 @@ def check_labels(
     return labels
 
 
+def check_weight(weight: Tensor, classes: int, *, check: bool | None = None) -> Tensor:
+    """Refuse what cannot weigh the classes: (K,) numbers that are finite and not negative, some of them over 0.
+
+    Raises:
+        TypeError: if weight is no tensor.
+        ValueError: on a wrong shape or value (see check in the head of this file).
+    """
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"weight must be a torch.Tensor, got {type(weight).__name__}")
+    if weight.shape != (classes,):
+        raise ValueError(f"weight must have shape ({classes},), one per class, got {tuple(weight.shape)}")
+    if _look(check, weight) and not (torch.isfinite(weight).all() and (weight >= 0).all() and (weight > 0).any()):
+        raise ValueError("weight must be finite and not negative, at least one of them over 0")
+    return weight
+
+
 def _check_values(y: Tensor, size: int | None, name: str) -> Tensor:
     if not isinstance(y, Tensor) or not y.is_floating_point():
         given = y.dtype if isinstance(y, Tensor) else type(y).__name__
@@ -141,9 +158,10 @@ def check_bounds(low: float, high: float) -> tuple[float, float]:
     """Refuse bounds that enclose nothing; returns them as floats.
 
     Raises:
+        TypeError: if one of them is no number.
         ValueError: unless low < high and both are finite.
     """
-    low, high = float(low), float(high)
+    low, high = real("low", low), real("high", high)
     if not -float("inf") < low < high < float("inf"):
         raise ValueError(f"bounds must be finite with low < high, got low={low:g} and high={high:g}")
     return low, high
@@ -195,8 +213,7 @@ def _cosine(z: Tensor, p: Tensor) -> Tensor:
 
 def _check_classes(z: Tensor, prototypes: Tensor, labels: Tensor, check: bool | None) -> Tensor:
     """Refuse outputs, prototypes and labels that do not fit; the labels as int64."""
-    if _look(check, prototypes):
-        check_prototypes(prototypes)
+    check_prototypes(prototypes, values=_look(check, prototypes))
     check_outputs(z, prototypes.shape[-1], check=check)
     return check_labels(labels, len(prototypes), size=len(z), check=check)
 
@@ -226,10 +243,12 @@ def squared_cosine(
     Returns:
         a number, or (B,) with "none".
     Raises:
-        TypeError, ValueError: see check_outputs, check_labels, check_prototypes.
+        TypeError, ValueError: see check_outputs, check_labels, check_prototypes, check_weight.
     Source: HPN-E1.
     """
     labels = _check_classes(z, prototypes, labels, check)
+    if weight is not None:
+        check_weight(weight, len(prototypes), check=check)
     c = _cosine(z, prototypes[labels])  # (B, D), (B, D) -> (B,)
     return reduce((1 - c).square(), reduction, None if weight is None else weight[labels])
 
@@ -292,6 +311,8 @@ def dot_regression(
         TypeError, ValueError: see squared_cosine.
     Source: the public implementation of LPA (Saadabadi et al. 2024), after Yang et al. 2022.
     """
+    if weight is not None:
+        check_weight(weight, len(prototypes), check=check)
     value = squared_cosine(z, prototypes, labels, reduction="none", check=check) / 2  # (B,)
     if not unit:
         value = value * torch.linalg.vector_norm(z.to(value.dtype), dim=1)
@@ -303,8 +324,11 @@ def batch_weights(labels: Tensor, classes: int) -> Tensor:
 
     The mean is over the classes that occur; a class that does not has weight 0.
 
+    Raises:
+        TypeError, ValueError: see check_labels; also if classes < 1.
     Source: the public implementation of LPA.
     """
+    labels = check_labels(labels, whole("classes", classes, 1))
     counts = torch.zeros(classes, device=labels.device).index_add_(
         0, labels, torch.ones_like(labels, dtype=torch.float)
     )
@@ -325,9 +349,10 @@ def nearest_prototype(z: Tensor, prototypes: Tensor, *, chunk: int | None = None
     Returns:
         (B,) indices; of equal cosines the first.
     Raises:
-        ValueError: if the dimensions differ or chunk < 1.
+        TypeError, ValueError: on other types or shapes (values are not looked at), or if chunk < 1.
     Source: HPN-E4.
     """
+    check_prototypes(prototypes, values=False)
     check_outputs(z, prototypes.shape[-1], check=False)
     chunk = max(1, (1 << 24) // len(z)) if chunk is None else whole("chunk", chunk, 1)
     u = unit(z, prototypes)
@@ -446,8 +471,7 @@ def joint(
         TypeError, ValueError: see squared_cosine and squared_difference.
     Source: HPN, section 2.3; project is ours.
     """
-    if _look(check, prototypes):
-        check_prototypes(prototypes)
+    check_prototypes(prototypes, values=_look(check, prototypes))
     check_outputs(z, prototypes.shape[-1] + 1, check=check)
     axis = prototypes.new_zeros(z.shape[1])  # (D,)
     axis[-1] = 1
@@ -490,7 +514,8 @@ def squared_error(
         TypeError, ValueError: see to_cosine and check_outputs.
     Source: HPN, section 3.2 (the baselines of HPN-F5).
     """
-    output = check_outputs(output[:, None] if output.ndim == 1 else output, 1, name="output", check=check)[:, 0]
+    flat = isinstance(output, Tensor) and output.ndim == 1
+    output = check_outputs(output[:, None] if flat else output, 1, name="output", check=check)[:, 0]
     target = (to_cosine(_check_values(y, len(output), "y"), low, high, clip=clip, check=check) + 1) / 2
     return reduce(((output.clamp(0, 1) if clamp else output) - target).square(), reduction)
 
@@ -500,9 +525,14 @@ def distance_scores(z: Tensor, means: Tensor, *, squared: bool = False) -> Tenso
 
     With squared=True minus its square, as in the public implementation of Deep NCM.
 
+    Raises:
+        TypeError, ValueError: on other types or shapes; values are not looked at.
     Source: HPN, section 3.1, after Guerriero et al. 2018.
     """
-    z = z.to(torch.promote_types(z.dtype, means.dtype))
+    check_outputs(means, name="means", check=False)
+    check_outputs(z, means.shape[1], check=False)
+    dtype = torch.promote_types(z.dtype, means.dtype)
+    z, means = z.to(dtype), means.to(dtype)
     with torch.autocast(z.device.type, enabled=False):
         square = z.square().sum(1, keepdim=True) - 2 * z @ means.T + means.square().sum(1)  # (B, K)
         if squared:
@@ -534,7 +564,8 @@ def nearest_mean(
         TypeError, ValueError: see check_outputs, check_labels.
     Source: HPN, section 3.1, after Guerriero et al. 2018.
     """
-    check_outputs(z, means.shape[-1], check=check)
+    check_outputs(means, name="means", check=check)
+    check_outputs(z, means.shape[1], check=check)
     labels = check_labels(labels, len(means), size=len(z), check=check)
     return F.cross_entropy(distance_scores(z, means.detach(), squared=squared), labels, reduction=reduction)
 
@@ -579,6 +610,8 @@ def pull_and_push(
     labels = check_labels(labels, len(vectors), size=len(z), check=check)
     if reduction not in ("mean", "sum"):
         raise ValueError(f'reduction must be "mean" or "sum", got {reduction!r}')
+    dtype = torch.promote_types(z.dtype, vectors.dtype)
+    z, vectors = z.to(dtype), vectors.to(dtype)
     p = (z @ vectors.T).softmax(1)  # (B, K)
     own = torch.zeros_like(p).scatter_(1, labels[:, None], 1)
     pull, push = -(1 - p) * own, p * (1 - own)  # (B, K); together p - own, the slope of the loss for the scores

@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from . import energy, fused
+from .bounds import real, whole
+from .sphere import check_vectors
 
 __all__ = ["MHE", "Energy", "Layer", "neurons", "orthogonality", "orthonormality", "unnormalised"]
 
@@ -55,19 +57,15 @@ class Energy:
     form: str = "energy"
 
     def __post_init__(self):
-        if not 0 <= self.weight < float("inf"):
+        if not 0 <= real("weight", self.weight) < float("inf"):
             raise ValueError(f"weight must be 0 or more and finite, got {self.weight}")
-        if not 0 <= self.s < float("inf"):
+        if not 0 <= real("s", self.s) < float("inf"):
             raise ValueError(f"s must be in [0, infinity), got {self.s}")
         for argument, allowed in {"distance": ("euclidean", "angular"), "form": FORMS}.items():
             if getattr(self, argument) not in allowed:
                 raise ValueError(f"{argument} must be one of {allowed}, got {getattr(self, argument)!r}")
-        if self.sample is not None and (
-            isinstance(self.sample, bool) or int(self.sample) != self.sample or self.sample < 2
-        ):
-            raise ValueError(
-                f"sample must be a whole number of at least 2 neurons, or None for all, got {self.sample!r}"
-            )
+        if self.sample is not None:
+            whole("sample", self.sample, 2)
         if self.form != "energy" and (self.half_space or self.by_labels or self.distance != "euclidean"):
             raise ValueError(
                 f"half_space, by_labels and angular distance are forms of the energy, got form={self.form!r}"
@@ -94,8 +92,9 @@ class MHE:
             Linear and convolutional ones.
         output_layer: name of the output layer; None takes the last of the layers that count. "" says there is none.
     Raises:
-        TypeError: if a group is none of these.
-        ValueError: if half-space is asked for the output layer, labels for the hidden ones.
+        TypeError: if a group is none of these, or layers no tuple of types and names.
+        ValueError: if a name is no regular expression, half-space is asked for the output layer, or labels for the
+            hidden ones.
     Source: MHE-E4 (Liu et al. 2018).
     """
 
@@ -117,6 +116,15 @@ class MHE:
             raise ValueError(
                 "by_labels is for the output layer, whose neurons are classes; hidden neurons have no labels"
             )
+        if layers is not None and not (
+            isinstance(layers, tuple | list) and all(isinstance(want, str | type) for want in layers)
+        ):
+            raise TypeError(f"layers must be a tuple of layer types and names, or None for all, got {layers!r}")
+        for want in layers or ():
+            try:
+                re.compile(want if isinstance(want, str) else "")
+            except re.error as error:
+                raise ValueError(f"layers must hold names or regular expressions, got {want!r}: {error}") from None
         self.layers, self.output_layer = layers, output_layer
         self._said: set[str] = set()
 
@@ -127,6 +135,7 @@ class MHE:
             model: the network, wrapped by DistributedDataParallel or torch.compile or not.
             labels: (B,) class indices of the batch, for Energy(by_labels=True).
         Raises:
+            TypeError: if model is no module.
             ValueError: if no layer is left to regularise, or labels are missing where they are needed.
         """
         total = None
@@ -164,6 +173,8 @@ class MHE:
 
     def survey(self, model: nn.Module) -> list[Layer]:
         """The layers that count, in the order of the network, with the reason where one is skipped."""
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
         model = getattr(model, "_orig_mod", model)  # torch.compile
         model = model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
         found = [(n, m) for n, m in model.named_modules() if isinstance(m, LAYERS) and self._counts(n, m)]
@@ -189,7 +200,9 @@ def neurons(layer: nn.Module) -> Tensor:
     if not isinstance(layer, LAYERS):
         raise TypeError(f"layer must be Linear or convolutional, got {type(layer).__name__}")
     transposed = isinstance(layer, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
-    weight = layer.weight.transpose(0, 1) if transposed else layer.weight
+    weight = layer.weight
+    if transposed:  # (inputs, outputs / groups, ...): bring the outputs to the front, group by group
+        weight = weight.unflatten(0, (layer.groups, -1)).transpose(1, 2).flatten(0, 1)
     return weight.flatten(1)
 
 
@@ -217,9 +230,11 @@ def orthonormality(w: Tensor) -> Tensor:
 
     With N > D it cannot be zero, and its least value says nothing about how the neurons should then lie.
 
+    Raises:
+        TypeError, ValueError: if w is no floating-point tensor of shape (N, D).
     Source: the comparison in MHE, section 4.2; Brock et al. 2017.
     """
-    w = w.float() if w.dtype in (torch.float16, torch.bfloat16) else w
+    w = _wide(w, 1)
     with torch.autocast(w.device.type, enabled=False):
         gram = w @ w.T  # (N, N)
     return torch.linalg.matrix_norm(gram - torch.eye(len(w), dtype=w.dtype, device=w.device))
@@ -228,9 +243,11 @@ def orthonormality(w: Tensor) -> Tensor:
 def orthogonality(w: Tensor) -> Tensor:
     """Mean over pairs of |cos|, (N, D) -> scalar: right angles are best, and opposite neurons as bad as equal ones.
 
+    Raises:
+        TypeError, ValueError: if w is no floating-point tensor of shape (N, D) with N >= 2.
     Source: the comparison in MHE, section 4.2 (there a sum of cosines; an absolute value keeps its minimum at 0).
     """
-    w = w.float() if w.dtype in (torch.float16, torch.bfloat16) else w
+    w = _wide(w, 2)
     unit = nn.functional.normalize(w, dim=1)
     with torch.autocast(w.device.type, enabled=False):
         cosine = unit @ unit.T  # (N, N)
@@ -244,13 +261,25 @@ def unnormalised(w: Tensor, s: float = 2.0) -> Tensor:
     Longer neurons lie farther apart, so it falls without any of them turning: c times the length gives c^-s times the
     energy. Against weight decay it drives the lengths up.
 
+    Raises:
+        TypeError, ValueError: if w is no floating-point tensor of shape (N, D) with N >= 2, or s is negative.
     Source: MHE, section 3.5 (Liu et al. 2018).
     """
-    w = w.float() if w.dtype in (torch.float16, torch.bfloat16) else w
+    if not 0 <= real("s", s) < float("inf"):
+        raise ValueError(f"s must be in [0, infinity), got {s}")
+    w = _wide(w, 2)
     n = len(w)
     i, j = torch.triu_indices(n, n, 1, device=w.device)
     square = (w[i] - w[j]).square().sum(-1).clamp_min(torch.finfo(w.dtype).eps)  # (pairs,)
     return (square.log() / -2 if s == 0 else square ** (-s / 2)).mean()
+
+
+def _wide(w: Tensor, least: int) -> Tensor:
+    """(N, D) neurons, at least so many, in float32 at least; their values are not looked at."""
+    check_vectors(w, "w", points=least, values=False)
+    if w.ndim != 2:
+        raise ValueError(f"w must have shape (N, D), got {tuple(w.shape)}")
+    return w.float() if w.dtype in (torch.float16, torch.bfloat16) else w
 
 
 def _group(name: str, group: Energy | float | None) -> Energy | None:

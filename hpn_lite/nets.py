@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .bounds import whole
+
 
 def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1, *, fan: str | None = "fan_out") -> nn.Conv2d:
     """A convolution without bias that keeps the image's size (or divides it by the stride).
@@ -28,9 +30,15 @@ def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1, *, fan: str 
         size: of the window, an odd number.
         stride: step of the window.
         fan: whose number sets the size of the first weights in He's rule; None for PyTorch's own start.
+    Raises:
+        ValueError: if a number of channels or the stride is not positive, or the window has no middle.
     Source: He et al. 2015. The public code takes "fan_out" for HPN's ResNets, "fan_in" for MHE's nets, and leaves HPN's
         DenseNet to PyTorch.
     """
+    for name, value in (("inputs", inputs), ("outputs", outputs), ("stride", stride)):
+        whole(name, value, 1)
+    if whole("size", size, 1) % 2 == 0:
+        raise ValueError(f"size must be odd, got {size}: only then the image keeps its size")
     layer = nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, bias=False)
     if fan is not None:
         nn.init.kaiming_normal_(layer.weight, mode=fan, nonlinearity="relu")
@@ -38,8 +46,12 @@ def conv(inputs: int, outputs: int, size: int = 3, stride: int = 1, *, fan: str 
 
 
 def last(features: int, width: int | None) -> nn.Module:
-    """The linear layer from a net's features to its outputs; nothing where width is None."""
-    return nn.Identity() if width is None else nn.Linear(features, width)
+    """The linear layer from a net's features to its outputs; nothing where width is None.
+
+    Raises:
+        ValueError: if width is no whole number of at least 1.
+    """
+    return nn.Identity() if width is None else nn.Linear(features, whole("width", width, 1))
 
 
 class Block(nn.Module):
@@ -80,7 +92,7 @@ class ResNet(nn.Module):
             raise ValueError(f'end must be "linear", "none" or "norm", got {end!r}')
         if end != "linear" and width not in (None, 4 * filters):
             raise ValueError(f'with end="{end}" a ResNet of {filters} filters has {4 * filters} outputs, not {width}')
-        if depth < 8 or depth % 6 != 2:
+        if whole("depth", depth, 1) < 8 or depth % 6 != 2:
             raise ValueError(f"a ResNet for small images has 6 n + 2 layers (8, 14, 20, 26, 32, ...), got {depth}")
         self.width = 4 * filters if width is None else width
         layers: list[nn.Module] = [conv(channels, filters), nn.BatchNorm2d(filters), nn.ReLU()]
@@ -168,7 +180,7 @@ def cnn(depth: int, width: int | None = 256, *, filters: int = 64, channels: int
         ValueError: if depth is not a positive multiple of 3.
     Source: Liu et al. 2018 (MHE-S1).
     """
-    if depth < 3 or depth % 3:
+    if whole("depth", depth, 1) < 3 or depth % 3:
         raise ValueError(f"the three stages have equally many convolutions, so depth is 6, 9 or 15, got {depth}")
     layers: list[nn.Module] = []
     inputs = channels
@@ -179,7 +191,7 @@ def cnn(depth: int, width: int | None = 256, *, filters: int = 64, channels: int
         layers.append(nn.MaxPool2d(2))
     layers.append(nn.Flatten())  # (B, 4 filters, 4, 4) -> (B, 64 filters)
     if width is not None:
-        layers.append(nn.Linear(64 * filters, width, bias=False))
+        layers.append(nn.Linear(64 * filters, whole("width", width, 1), bias=False))
         nn.init.kaiming_normal_(layers[-1].weight, nonlinearity="relu")
     return _sequential(64 * filters if width is None else width, *layers)
 
@@ -195,7 +207,7 @@ def digits(width: int, *, filters: int = 16) -> nn.Sequential:
         width,
         *(conv(1, filters), nn.BatchNorm2d(filters), nn.ReLU()),  # (B, filters, 8, 8)
         *(conv(filters, 2 * filters, stride=2), nn.BatchNorm2d(2 * filters), nn.ReLU()),  # (B, 2 filters, 4, 4)
-        *(nn.Flatten(), nn.Linear(32 * filters, 64, bias=False), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, width)),
+        *(nn.Flatten(), nn.Linear(32 * filters, 64, bias=False), nn.BatchNorm1d(64), nn.ReLU(), last(64, width)),
     )
 
 
@@ -209,7 +221,7 @@ def mnist(width: int) -> nn.Sequential:
         width,
         *(nn.Conv2d(1, 16, 5), nn.ReLU(), nn.MaxPool2d(2)),  # (B, 16, 12, 12)
         *(nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2)),  # (B, 32, 4, 4)
-        *(nn.Flatten(), nn.Linear(512, 128), nn.ReLU(), nn.Linear(128, width)),
+        *(nn.Flatten(), nn.Linear(512, 128), nn.ReLU(), last(128, width)),
     )
 
 
@@ -227,7 +239,7 @@ def mnist6(width: int, *, filters: int = 8) -> nn.Sequential:
         for stride in (2, 1):
             layers += [conv(inputs, outputs, stride=stride), nn.BatchNorm2d(outputs), nn.ReLU()]
             inputs = outputs
-    return _sequential(width, *layers, nn.Flatten(), nn.Linear(4 * 4 * inputs, width))  # (B, 4 filters, 4, 4)
+    return _sequential(width, *layers, nn.Flatten(), last(4 * 4 * inputs, width))  # (B, 4 filters, 4, 4)
 
 
 def mlp(width: int, *, inputs: int = 64, hidden: tuple[int, ...] = (64,)) -> nn.Sequential:
@@ -242,12 +254,12 @@ def mlp(width: int, *, inputs: int = 64, hidden: tuple[int, ...] = (64,)) -> nn.
     for outputs in hidden:
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
         inputs = outputs
-    return _sequential(width, *layers, nn.Linear(inputs, width))
+    return _sequential(width, *layers, last(inputs, width))
 
 
 def _sequential(width: int, *layers: nn.Module) -> nn.Sequential:
     net = nn.Sequential(*layers)
-    net.width = width
+    net.width = whole("width", width, 1)
     return net
 
 
@@ -322,7 +334,7 @@ def _torchvision(name: str, width: int | None) -> nn.Module:
         from torchvision import models
     except ImportError as error:
         raise ImportError(f"{name} is torchvision's: pip install torchvision") from error
-    net = getattr(models, name)(num_classes=width or 1)
+    net = getattr(models, name)(num_classes=1 if width is None else whole("width", width, 1))
     last = "head" if hasattr(net, "head") else "fc"  # its linear layer
     net.width = getattr(net, last).in_features if width is None else width
     if width is None:

@@ -1,8 +1,8 @@
 """Best known values of point sets on spheres, to compare ours with: energies and cosines, each with its source.
 
     >>> from hpn_lite import reference
-    >>> reference.thomson(12).value, reference.tammes(12).angle
-    (49.165253057629, 63.434948822922)
+    >>> reference.thomson(12).value, round(reference.tammes(12).angle, 6)
+    (49.165253057629, 63.434949)
 
 The numbers are facts taken from published tables or found by our own search; every row says which. "Best known" is not
 "optimal": `proved` is true where somebody has shown that nothing better exists. The files under `tables/` hold the

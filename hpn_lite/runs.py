@@ -468,9 +468,11 @@ def main(argv: list[str] | None = None) -> int:
     )
     options = parser.parse_args(argv)
     try:
-        wanted(options.experiments, options.seeds)
+        found = wanted(options.experiments, [0], options.rows)
     except ValueError as error:
         parser.error(str(error))
+    if not found:
+        parser.error(f"no row has a name that contains {' or '.join(map(repr, options.rows))}; --list shows them all")
     if options.list:
         print(listing(options.experiments, options.seeds, options.out, options.rows))
         return 0
@@ -498,9 +500,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _together(options: argparse.Namespace, argv: list[str]) -> int:
     """Several processes of this one, which share the rows out among themselves by their locks."""
-    place = argv.index("--together")
-    rest = argv[:place] + argv[place + 2 :]
-    workers = [subprocess.Popen([sys.executable, "-m", "hpn_lite.runs", *rest]) for _ in range(options.together)]
+    alike = [sys.executable, "-m", "hpn_lite.runs", *argv, "--together", "1"]  # the last word on it counts
+    workers = [subprocess.Popen(alike) for _ in range(options.together)]
     try:
         return max(worker.wait() for worker in workers)
     except KeyboardInterrupt:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .bounds import whole
+from .losses import check_labels
 
 __all__ = [
     "Verification",
@@ -30,11 +31,11 @@ def class_accuracy(prediction: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Share of each class that is predicted right: (n,), (n,) -> (K,) float64; NaN for a class without examples.
 
     Raises:
+        TypeError: if labels are no whole numbers, or one of the two is no tensor.
         ValueError: if the two differ in shape, or a label is out of range.
     """
     _same(prediction, labels)
-    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise ValueError(f"labels must lie in 0..{classes - 1}, got {int(labels.min())}..{int(labels.max())}")
+    labels = check_labels(labels, whole("classes", classes, 1), check=True)
     right = torch.zeros(classes, dtype=torch.float64, device=labels.device)
     right.index_add_(0, labels, (prediction == labels).double())
     return right / torch.bincount(labels, minlength=classes)
@@ -47,15 +48,19 @@ def group_accuracy(
 
     Args:
         prediction, labels: (n,) of a test set.
-        counts: (K,) training examples per class.
+        counts: (K,) tensor, training examples per class.
         head: classes with more examples than this are "head".
         tail: classes with fewer than this are "tail"; the others "medium".
     Returns:
         {"all", "head", "medium", "tail"}, a group without classes left out.
     Raises:
-        ValueError: see class_accuracy; also if tail > head + 1, so that the groups overlap.
+        TypeError, ValueError: see class_accuracy; also if counts are no tensor (K,), or tail > head + 1, so that the
+            groups overlap.
     Source: Liu et al. 2019 (100 and 20).
     """
+    if not isinstance(counts, Tensor) or counts.ndim != 1:
+        given = tuple(counts.shape) if isinstance(counts, Tensor) else type(counts).__name__
+        raise ValueError(f"counts must be a tensor of shape (K,), got {given}")
     if tail > head + 1:
         raise ValueError(f"tail must not lie above head, got tail={tail}, head={head}")
     each = class_accuracy(prediction, labels, len(counts))
@@ -73,10 +78,12 @@ def calibration_error(confidence: Tensor, right: Tensor, bins: int = 15) -> floa
         right: (n,) bool, whether each prediction is right.
         bins: how many.
     Raises:
-        ValueError: if the two differ in shape, or a confidence lies outside [0, 1].
+        TypeError: if one of the two is no tensor.
+        ValueError: if the two differ in shape, right is not yes or no, or a confidence lies outside [0, 1].
     Source: Guo et al. 2017, section 2.
     """
     _same(confidence, right)
+    right = _yes_or_no("right", right)
     bins = whole("bins", bins, 1)
     if not bool(((confidence >= 0) & (confidence <= 1)).all()):
         raise ValueError("confidence must lie in [0, 1]; make scores probabilities first, with a softmax for example")
@@ -98,13 +105,15 @@ def temperature(scores: Tensor, labels: Tensor) -> float:
     Returns:
         T between 1e-4 and 1e4; an end of that range where there is no best one, as when all scores are right.
     Raises:
+        TypeError: if labels are no whole numbers, or scores no tensor.
         ValueError: if the shapes do not fit, a label is out of range, or a score is not finite.
     Source: Guo et al. 2017, section 4.2.
     """
-    if scores.ndim != 2 or not len(scores) or labels.shape != (len(scores),):
-        raise ValueError(f"scores must be (n, K) and labels (n,), got {tuple(scores.shape)} and {tuple(labels.shape)}")
-    if not 0 <= int(labels.min()) <= int(labels.max()) < scores.shape[1]:
-        raise ValueError(f"labels must lie in 0..{scores.shape[1] - 1}, got {int(labels.min())}..{int(labels.max())}")
+    if not isinstance(scores, Tensor):
+        raise TypeError(f"scores must be a torch.Tensor, got {type(scores).__name__}")
+    if scores.ndim != 2 or not len(scores):
+        raise ValueError(f"scores must have shape (n, K), n >= 1, got {tuple(scores.shape)}")
+    labels = check_labels(labels, scores.shape[1], size=len(scores), check=True)
     scores = scores.detach().double()
     if not bool(torch.isfinite(scores).all()):
         raise ValueError("scores must be finite")
@@ -134,9 +143,13 @@ def pairs(labels: Tensor, n: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
     """n pairs of different examples, half of one class and half of two: indices (n, 2), and whether the same (n,).
 
     Raises:
-        ValueError: if no class has two examples, or there is only one class.
+        TypeError: if labels are no tensor of whole numbers.
+        ValueError: if no class has two examples, there is only one class, or a label is negative.
     """
     n = whole("n", n, 2)
+    labels = check_labels(labels, 0, check=False)
+    if len(labels) and int(labels.min()) < 0:
+        raise ValueError(f"labels must not be negative, got {int(labels.min())}")
     generator = torch.Generator().manual_seed(seed)
     labels = labels.cpu()
     counts = torch.bincount(labels)
@@ -160,11 +173,12 @@ def verification(cosine: Tensor, same: Tensor) -> Verification:
         cosine: (n,) similarities of pairs.
         same: (n,) bool, whether each pair is of one class; some are, some are not.
     Raises:
-        ValueError: if the shapes differ, a cosine is NaN, or all pairs are of one kind.
+        TypeError: if one of the two is no tensor.
+        ValueError: if the shapes differ, a cosine is NaN, same is not yes or no, or all pairs are of one kind.
     Source: the protocol of LFW (Huang et al. 2007), with the threshold chosen on the pairs themselves.
     """
     _same(cosine, same)
-    same = same.bool()
+    same = _yes_or_no("same", same)
     if bool(cosine.isnan().any()):
         raise ValueError("cosine must not be NaN")
     positives, negatives = int(same.sum()), int((~same).sum())
@@ -182,6 +196,15 @@ def verification(cosine: Tensor, same: Tensor) -> Verification:
     return Verification(float(right[best]), threshold, float(torch.trapezoid(true, false)), false.cpu(), true.cpu())
 
 
+def _yes_or_no(name: str, x: Tensor) -> Tensor:
+    if not bool(((x == 0) | (x == 1)).all()):
+        raise ValueError(f"{name} must be bool, or hold 0 and 1 alone, got {x.dtype} up to {x.max()}")
+    return x.bool()
+
+
 def _same(a: Tensor, b: Tensor) -> None:
+    for x in (a, b):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"both must be a torch.Tensor, got {type(x).__name__}")
     if a.ndim != 1 or a.shape != b.shape or not len(a):
         raise ValueError(f"both must have one shape (n,), n >= 1, got {tuple(a.shape)} and {tuple(b.shape)}")

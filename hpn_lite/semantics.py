@@ -4,7 +4,7 @@ Words have vectors (hpn_lite.words reads them), and the cosines between these sa
 how much of that order a set of points keeps, and places points that keep some of it and stay apart.
 
     >>> from hpn_lite import semantics
-    >>> found = semantics.find_vectors()                       # whatever is at hand, offline
+    >>> found = semantics.find_vectors("bundled")              # 20 words, offline; without a name: what is at hand
     >>> w = semantics.word_vectors(["dog", "cat", "apple"], found.vectors)
     >>> p = semantics.semantic_points(w, dim=2, weight=0.5)
 
@@ -24,9 +24,10 @@ import torch
 from torch import Tensor
 
 from . import descent, fused
+from .bounds import real, whole
 from .evolution import Evolution, evolve
 from .points import best_prototypes, tammes
-from .sphere import check_vectors, normalize, whole
+from .sphere import check_vectors, normalize
 from .words import Found, find_vectors, load_vectors, word_vectors
 
 __all__ = [
@@ -79,7 +80,7 @@ def neighbour_ranks(x: Tensor) -> Tensor:
 def rank_distance(w: Tensor, p: Tensor) -> Tensor:
     """d_r = sum over i, j of |rank(w_ij) - rank(p_ij)|: 0 if p keeps the order of w entirely.
 
-    Two independent random orders are K (K - 1)^2 / 3 apart on average, less K (K - 1) / 3 (K - 1 ranks per class).
+    Two independent random orders are K ((K - 1)^2 - 1) / 3 apart on average.
 
     Args:
         w: (K, width) word vectors; p: (..., K, dim) points.
@@ -168,6 +169,8 @@ def pca(w: Tensor, dim: int) -> Tensor:
     Source: Pearson 1901; as a start for prototypes Mettes et al. 2019.
     """
     check_vectors(w, "w", points=2)
+    if w.ndim != 2:
+        raise ValueError(f"w must have shape (K, width), got {tuple(w.shape)}")
     dim = whole("dim", dim, 1)
     u, s, _ = torch.linalg.svd(w.double() - w.double().mean(0), full_matrices=False)
     x = u[:, :dim] * s[:dim]
@@ -196,6 +199,8 @@ def arrange(points: Tensor, w: Tensor, *, starts: int = 4, seed: int = 0) -> Ten
     Source: 2-exchange local search for the quadratic assignment problem (Koopmans and Beckmann 1957).
     """
     _same_number(w, points, 3)
+    if points.ndim != 2:
+        raise ValueError(f"points must have shape (K, dim), got {tuple(points.shape)}")
     k, starts = len(w), whole("starts", starts, 0)
     a = _scores(neighbour_ranks(w).cpu())
     c = normalize(points).double().cpu()
@@ -234,7 +239,7 @@ def semantic_fitness(w: Tensor, weight: float = 10.0) -> Callable[[Tensor], Tens
         TypeError, ValueError: see sphere.check_vectors; also if weight is negative.
     Source: Mettes et al. 2019, section 3.1 (HPN-A2).
     """
-    if not 0 <= weight < math.inf:
+    if not 0 <= real("weight", weight) < math.inf:
         raise ValueError(f"weight must be a number of at least 0, got {weight!r}")
     ranks = neighbour_ranks(check_vectors(w, "w", points=2))
 
@@ -302,13 +307,16 @@ def triplet_loss(p: Tensor, w: Tensor, *, rows: Tensor | None = None) -> Tensor:
     Returns:
         (...).
     Raises:
-        TypeError, ValueError: see sphere.check_vectors; also if there are not as many points as words.
+        TypeError, ValueError: see sphere.check_vectors; also if there are not as many points as words, or rows are no
+            indices of classes.
     Source: Mettes et al. 2019 (NeurIPS), equation 3, after Burges et al. 2005.
     """
     _same_number(w, p, 3)
     p = normalize(p, check=False)
-    rows = torch.arange(len(w), device=p.device) if rows is None else rows.to(p.device)
-    return _triplet_loss(p, neighbour_ranks(w).to(p), rows)
+    rows = torch.arange(len(w)) if rows is None else torch.as_tensor(rows)
+    if rows.ndim != 1 or rows.dtype != torch.long or ((rows < 0) | (rows >= len(w))).any():
+        raise ValueError(f"rows must be whole numbers from 0 to {len(w) - 1}, (R,), got {rows}")
+    return _triplet_loss(p, neighbour_ranks(w).to(p), rows.to(p.device))
 
 
 def _triplet_loss(p: Tensor, ranks: Tensor, rows: Tensor) -> Tensor:
@@ -353,8 +361,10 @@ def semantic_points(
     Source: the weighting and the "ranks" form are the book's (chapter 8); "triplets" is Mettes et al. 2019 (NeurIPS).
     """
     check_vectors(w, "w", points=3)
+    if w.ndim != 2:
+        raise ValueError(f"w must have shape (K, width), got {tuple(w.shape)}")
     k, dim = len(w), whole("dim", dim, 2)
-    if not 0 <= weight <= 1:
+    if not 0 <= real("weight", weight) <= 1:
         raise ValueError(f"weight must lie between 0 and 1, got {weight!r}")
     if form not in ("ranks", "triplets"):
         raise ValueError(f"form must be ranks or triplets, got {form!r}")

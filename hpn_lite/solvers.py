@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from . import descent, fused, packing
+from .bounds import real, whole
 from .search import improve, symmetric
-from .sphere import largest_cosine_bound, normalize, separation, uniform, whole
+from .sphere import check_vectors, largest_cosine_bound, normalize, separation, uniform
 
 SMALL = 300  # directions to move in, k (dim - 1), up to which every set gets the interior-point finish,
 LARGE = 3500  # and up to which the best set does: the finish solves that many equations in every step
@@ -61,6 +62,8 @@ def thomson(
     """
     k, dim, s = whole("k", k, 2), whole("dim", dim, 2), _exponent(s)
     deadline = deadline_in(seconds)
+    if target is not None:
+        target = real("target", target)
     if starts is None:
         starts = 32 if k <= 200 else max(1, 6400 // k)
     starts = whole("starts", starts, 1)
@@ -190,7 +193,7 @@ def uniformity(
     Source: Wang and Isola 2020; as prototypes Saadabadi et al. 2024 (LPA).
     """
     k, dim, starts = whole("k", k, 2), whole("dim", dim, 2), whole("starts", starts, 1)
-    if not 0 < t < math.inf:
+    if not 0 < real("t", t) < math.inf:
         raise ValueError(f"t must be positive and finite, got {t!r}")
     x = _random_starts(starts, k, dim, torch.Generator().manual_seed(seed), device)
     # exp(-t r^2) = exp(2 t (cos - 1)): the soft maximum's sum at the fixed sharpness 2 t
@@ -221,12 +224,14 @@ def hpn_prototypes(
     Returns:
         (k, dim) unit rows in float32, as published.
     Raises:
-        ValueError: if k < 2, dim < 2 or steps < 1.
+        ValueError: if k < 2, dim < 2, steps < 1 or lr is not positive and finite.
     Warns:
         UserWarning: if two prototypes are closer than half of the angle that random ones could keep.
     Source: Mettes et al. 2019, section 3.1 and its published code.
     """
     k, dim, steps = whole("k", k, 2), whole("dim", dim, 2), whole("steps", steps, 1)
+    if not 0 < real("lr", lr) < math.inf:
+        raise ValueError(f"lr must be positive and finite, got {lr!r}")
     x = uniform(k, dim, seed=seed, dtype=torch.float32).to(device)
     rows = torch.arange(k, device=x.device)
     for _ in range(steps):
@@ -255,7 +260,7 @@ def _exponent(s: float) -> float:
 def deadline_in(seconds: float | None) -> float | None:
     if seconds is None:
         return None
-    if not 0 < seconds < math.inf:
+    if not 0 < real("seconds", seconds) < math.inf:
         raise ValueError(f"seconds must be a positive number, got {seconds!r}")
     return time.monotonic() + seconds
 
@@ -265,7 +270,7 @@ def check_target(target: float | None, k: int, dim: int) -> None:
     if target is None or k < 2:
         return
     bound = largest_cosine_bound(k, dim)
-    if not target >= bound.value - 1e-12:
+    if not real("target", target) >= bound.value - 1e-12:
         raise ValueError(
             f"{k} points in {dim} dimensions always have a pair at cosine {bound.value:.6f} or more"
             f" ({bound.name}), so the target {target} cannot be met"
@@ -277,9 +282,9 @@ def _random_starts(starts: int, k: int, dim: int, generator: torch.Generator, de
 
 
 def _given_starts(start: Tensor, k: int, dim: int) -> Tensor:
-    start = normalize(start).to(torch.float64)
+    start = normalize(check_vectors(start, "start"), check=False).to(torch.float64)
     start = start[None] if start.ndim == 2 else start
-    if start.ndim != 3 or start.shape[1:] != (k, dim):
+    if start.ndim != 3 or start.shape[1:] != (k, dim) or not len(start):
         raise ValueError(f"start must have the shape ({k}, {dim}) or (S, {k}, {dim}), got {tuple(start.shape)}")
     return start
 

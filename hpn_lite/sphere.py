@@ -25,6 +25,7 @@ from .bounds import (
     largest_cosine_bound,
     levenshtein_bound,
     rankin_bound,
+    real,
     simplex_bound,
     welch_bound,
     whole,
@@ -154,7 +155,7 @@ def uniform(
     Source: Muller 1959.
     """
     k, d = whole("k", k, 1), whole("d", d, 1)
-    if not dtype.is_floating_point:
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise TypeError(f"dtype must be a floating-point type, got {dtype}")
     if seed is not None:
         if generator is not None:
@@ -232,7 +233,11 @@ def squared_chords(x: Tensor, y: Tensor) -> Tensor:
 
     In few dimensions from differences, coordinate by coordinate, which keeps the digits of close pairs; else as
     2 - 2 cos, one matrix product (in x's own dtype also under autocast), whose error is a few machine epsilons.
+
+    Raises:
+        ValueError: if the two dimensions differ.
     """
+    _same_dimension(x, y)
     if x.shape[-1] <= 4:
         square = (x[..., :, None, 0] - y[..., None, :, 0]).square()
         for i in range(1, x.shape[-1]):
@@ -296,9 +301,11 @@ def tangent(p: Tensor, v: Tensor) -> Tensor:
     """The part of v that is tangent to the sphere at p, v - <p, v> p: unit (..., D), (..., D) -> (..., D).
 
     Raises:
-        TypeError, ValueError: if p is not made of unit vectors, or the two dimensions differ.
+        TypeError: if p or v is no floating-point tensor.
+        ValueError: if p is not made of unit vectors, or the two dimensions differ.
     """
     check_vectors(p, "p", unit=True)
+    _check_numbers(v, "v")
     _same_dimension(p, v, "p and v")
     return v - (p * v).sum(-1, keepdim=True) * p
 
@@ -312,7 +319,7 @@ def exp_map(p: Tensor, v: Tensor) -> Tensor:
     Returns:
         (..., D) unit vectors cos(||v||) p + sin(||v||) v / ||v||; p itself for v = 0.
     Raises:
-        TypeError, ValueError: if p is not made of unit vectors.
+        TypeError, ValueError: see tangent.
     """
     v = tangent(p, v)
     length = torch.linalg.vector_norm(v, dim=-1, keepdim=True)
@@ -348,9 +355,11 @@ def geodesic(p: Tensor, q: Tensor, t: Tensor | float) -> Tensor:
     t = 0 gives p, t = 1 gives q, t outside [0, 1] walks on along the same great circle.
 
     Raises:
-        TypeError, ValueError: see log_map; also if t's last axis is not of length 1.
+        TypeError, ValueError: see log_map; also if t is no number, or its last axis is not of length 1.
     """
-    if isinstance(t, Tensor) and t.ndim and t.shape[-1] != 1:
+    if not isinstance(t, Tensor):
+        t = real("t", t)
+    elif t.ndim and t.shape[-1] != 1:
         raise ValueError(f"t must be a number or have shape (..., 1), got {tuple(t.shape)}; try t[..., None]")
     return exp_map(p, t * log_map(p, q))
 
@@ -467,7 +476,15 @@ def stereographic(x: Tensor) -> Tensor:
 
 
 def inverse_stereographic(y: Tensor) -> Tensor:
-    """Undo stereographic: (..., D-1) -> unit (..., D)."""
+    """Undo stereographic: (..., D-1) -> unit (..., D).
+
+    Raises:
+        TypeError: if y is no floating-point tensor.
+        ValueError: if y has no coordinates.
+    """
+    _check_numbers(y, "y")
+    if y.ndim < 1 or y.shape[-1] < 1:
+        raise ValueError(f"y must have shape (..., D-1) with D >= 2, got {tuple(y.shape)}")
     square = y.square().sum(-1, keepdim=True)
     return torch.cat([2 * y / (square + 1), 1 - 2 / (square + 1)], -1)
 
@@ -495,8 +512,12 @@ def inverse_equal_area(y: Tensor) -> Tensor:
     """Undo equal_area: (..., 2) inside the disc of radius 2 -> unit (..., 3).
 
     Raises:
-        ValueError: if a point lies outside the disc.
+        TypeError: if y is no floating-point tensor.
+        ValueError: if y is not made of pairs, or a point lies outside the disc.
     """
+    _check_numbers(y, "y")
+    if y.ndim < 1 or y.shape[-1] != 2:
+        raise ValueError(f"y must have shape (..., 2), got {tuple(y.shape)}")
     square = y.square().sum(-1, keepdim=True)
     if (square > 4 * (1 + 1e3 * torch.finfo(y.dtype).eps)).any():  # beyond the rim by more than rounding
         raise ValueError(f"y must lie in the disc of radius 2, got a radius of {float(square.max()) ** 0.5:.4g}")

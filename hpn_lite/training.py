@@ -43,6 +43,7 @@ from torch import Tensor, nn
 
 from . import data as datasets
 from . import heads, nets, points, stepping
+from .bounds import real, whole
 from .data import Images, Mixed, batches
 from .heads import Head
 from .stepping import Model, Run, Stepper
@@ -56,6 +57,9 @@ class Recipe:
     the same unit. `cosine` lets the rate fall to 0 along a cosine. `optimiser`: "sgd", "adam" or "adamw". `crop`,
     `flip`, `mixup`, `keep_last`: as in data.batches. `loss_reduction`: "sum" over the batch, as HPN's code has it, or
     "mean", which is the sum divided by the number of images.
+
+    Raises:
+        TypeError, ValueError: if a number or a word is not allowed.
     """
 
     epochs: int | None = None
@@ -77,15 +81,22 @@ class Recipe:
 
     def __post_init__(self):
         object.__setattr__(self, "milestones", tuple(self.milestones))
-        length = self.epochs if self.steps is None else self.steps
-        if (self.epochs is None) == (self.steps is None) or length < 1:
+        if (self.epochs is None) == (self.steps is None):
             raise ValueError(f"give epochs or steps, at least 1: got epochs={self.epochs}, steps={self.steps}")
+        whole("epochs", 1 if self.epochs is None else self.epochs, 1)
+        whole("steps", 1 if self.steps is None else self.steps, 1)
+        for name, least in (("batch", 1), ("warmup", 0), ("crop", 0)):
+            whole(name, getattr(self, name), least)
         if self.optimiser not in ("sgd", "adam", "adamw"):
             raise ValueError(f'optimiser is "sgd", "adam" or "adamw", got {self.optimiser!r}')
         if self.loss_reduction not in ("mean", "sum"):
             raise ValueError(f'loss_reduction is "mean" or "sum", got {self.loss_reduction!r}')
-        if not (self.lr > 0 and self.batch >= 1 and self.warmup >= 0):
-            raise ValueError(f"lr and batch are positive: got lr={self.lr}, batch={self.batch}, warmup={self.warmup}")
+        if not 0 < real("lr", self.lr) < math.inf:
+            raise ValueError(f"lr must be positive and finite, got {self.lr}")
+        numbers = [(name, getattr(self, name)) for name in ("momentum", "weight_decay", "gamma", "mixup")]
+        for name, value in (*numbers, *(("milestones", m) for m in self.milestones)):
+            if not 0 <= real(name, value) < math.inf:
+                raise ValueError(f"{name} must be 0 or more and finite, got {value}")
 
     def total(self, per_epoch: int) -> int:
         """Steps of the whole run, where an epoch has per_epoch of them."""
@@ -172,9 +183,13 @@ def train(
     Returns:
         Training.
     Raises:
-        ValueError: if net, head and data do not fit together, or the checkpoint belongs to another run.
+        TypeError: if an argument is of another kind.
+        ValueError: if net, head and data do not fit together, a number is out of range, or the checkpoint belongs to
+            another run.
     """
-    device = torch.device(device)
+    device, evaluate_every = torch.device(device), whole("evaluate_every", evaluate_every, 1)
+    if seconds is not None and not real("seconds", seconds) >= 0:
+        raise ValueError(f"seconds must be 0 or more, or None, got {seconds}")
     if speed not in ("auto", "plain", "compile"):
         raise ValueError(f'speed is "auto", "plain" or "compile", got {speed!r}')
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_available() and dist.is_initialized() else (0, 1)
@@ -304,6 +319,11 @@ def _mix(*numbers: int) -> int:
 
 def _check(net: nn.Module, head: Head, data: tuple[Images, Images], recipe: Recipe, world: int) -> int:
     """Refuse what does not fit together; gives the steps of an epoch."""
+    for name, given, kind in (("net", net, nn.Module), ("head", head, Head), ("recipe", recipe, Recipe)):
+        if not isinstance(given, kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, got {type(given).__name__}")
+    if not isinstance(data, tuple | list) or len(data) != 2 or not all(isinstance(part, Images) for part in data):
+        raise TypeError("data must be two sets of Images, (train, test)")
     images, test = data
     if not len(images) or not len(test):
         raise ValueError(f"there are {len(images)} images to train on and {len(test)} to test on")
@@ -418,6 +438,8 @@ def build(config: Mapping) -> tuple[nn.Module, Head, tuple[Images, Images], Reci
     seed = config.get("seed", 0)
     train_images, test, _ = data_of(config)
     recipe = dict(config.get("recipe", {}))
+    if recipe.get("name", "HPN_S1") not in RECIPES:
+        raise ValueError(f"recipes are {', '.join(RECIPES)}; got {recipe['name']!r}")
     base = dataclasses.asdict(RECIPES[recipe.pop("name")]) if "name" in recipe else {}
     if {"epochs", "steps"} & {name for name, value in recipe.items() if value is not None}:
         base |= {"epochs": None, "steps": None}
@@ -496,6 +518,17 @@ def _alone(config: Mapping, options: Mapping) -> Training:
     return train(net, head, data, recipe, seed=config.get("seed", 0), penalty=penalty, **options)
 
 
+def _setting(text: str) -> tuple[str, object]:
+    """NAME=VALUE, the value in JSON, or a word."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The shell's way in: python -m hpn_lite.training --help."""
     parser = argparse.ArgumentParser(prog="hpn_lite.training", description="Train a net with a head on a data set.")
@@ -508,7 +541,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--dim", type=int, help="dimension of the outputs")
     parser.add_argument("--recipe", choices=list(RECIPES), help="settings of a paper")
     parser.add_argument(
-        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="settings to change: epochs=20 lr=0.1"
+        "--set", nargs="*", default=[], type=_setting, metavar="NAME=VALUE", help="settings to change: epochs=20 lr=0.1"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -519,8 +552,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     head = {"kind": given.head} | ({} if given.dim is None else {"dim": given.dim})
     if given.head in ("prototypes", "fixed-softmax", "assigned", "joint"):
         head["points"] = given.points
-    recipe = {name: json.loads(value) for name, value in (pair.split("=", 1) for pair in given.set)}
-    recipe = ({"name": given.recipe} if given.recipe else {"epochs": 10, "lr": 0.1}) | recipe
+    recipe = ({"name": given.recipe} if given.recipe else {"epochs": 10, "lr": 0.1}) | dict(given.set)
     config = {"data": given.data, "net": given.net, "head": head, "recipe": recipe, "seed": given.seed}
     device, rank = torch.device(given.device), int(os.environ.get("RANK", "0"))
     launched = "WORLD_SIZE" in os.environ and not dist.is_initialized()  # started by torchrun
@@ -529,7 +561,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
             torch.cuda.set_device(device)
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    net, head, data, recipe = build(config)
+    try:
+        net, head, data, recipe = build(config)
+    except (ImportError, FileNotFoundError, TypeError, ValueError) as error:
+        parser.error(str(error))
     options = {"seconds": given.seconds, "checkpoint": given.checkpoint, "progress": True}
     result = train(net, head, data, recipe, seed=given.seed, device=device, **options)
     if rank == 0:

@@ -3,7 +3,7 @@
 gensim is imported only when it is needed. `hpn_lite.semantics` offers this file too.
 
     >>> from hpn_lite import words
-    >>> found = words.find_vectors()                           # whatever is at hand, offline
+    >>> found = words.find_vectors("bundled")                  # 20 words, offline; without a name: what is at hand
     >>> w = words.word_vectors(["dog", "cat", "apple"], found.vectors)
 
 References:
@@ -131,7 +131,8 @@ def word_vectors(names: list[str], source=None) -> Tensor:
     Raises:
         ImportError: if gensim is needed and missing.
         KeyError: on names without a vector; it lists all of them.
-        TypeError, ValueError: if source is nothing of that kind, names is empty or has a name twice.
+        TypeError, ValueError: if source is nothing of that kind or has vectors of several widths, names is empty or
+            has a name twice.
     """
     names = [names] if isinstance(names, str) else list(names)
     if not names or not all(isinstance(name, str) and name for name in names):
@@ -163,6 +164,9 @@ def word_vectors(names: list[str], source=None) -> Tensor:
     if missing:
         few = f"; it knows {', '.join(map(str, list(known)[:20]))}" if len(known) <= 20 else ""
         raise KeyError(f"no vectors for {len(missing)} of {len(names)} names: {'; '.join(missing)}{few}")
+    widths = {len(v) for v in found}
+    if len(widths) > 1:
+        raise ValueError(f"source must have vectors of one width, got {sorted(widths)}")
     return check_vectors(torch.stack(found), "the word vectors")
 
 

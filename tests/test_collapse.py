@@ -72,8 +72,8 @@ def test_signs_do_not_depend_on_rotation_shift_and_scale():
     ("change", "message"),
     [
         ({"y": torch.zeros(20, dtype=torch.long)}, "no example of class 1"),
-        ({"vectors": torch.eye(5)}, "vectors must be"),
-        ({"prediction": torch.zeros(3)}, "prediction"),
+        ({"vectors": torch.eye(5)}, "vectors must have shape"),
+        ({"prediction": torch.zeros(3).long()}, "prediction"),
         ({"z": torch.ones(20, 4)}, "nothing to collapse onto"),
     ],
 )

@@ -143,7 +143,7 @@ def test_steps_may_end_inside_an_epoch():
     [
         ({}, "epochs or steps"), ({"epochs": 1, "steps": 2}, "epochs or steps"), ({"epochs": 0}, "at least 1"),
         ({"epochs": 1, "optimiser": "lion"}, "lion"), ({"epochs": 1, "loss_reduction": "none"}, "none"),
-        ({"epochs": 1, "lr": -1}, "lr=-1"),
+        ({"epochs": 1, "lr": -1}, "lr must be positive and finite, got -1"),
     ],
 )  # fmt: skip
 def test_impossible_recipes(wrong, message):

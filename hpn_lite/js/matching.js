@@ -155,19 +155,7 @@ export function mount(el, options, core) {
     draw: (pen, width, height, colours) => {
       const left = 30, right = width - 10, topmost = 20, bottom = height - 18, end = Math.max(1, frames.length - 1);
       const X = (t) => left + ((right - left) * t) / end, Y = (v) => bottom - (bottom - topmost) * Math.max(0, v);
-      pen.font = '12px system-ui, sans-serif';
-      pen.fillStyle = pen.strokeStyle = colours.muted;
-      pen.lineWidth = 1;
-      for (const v of [0, 0.5, 1]) {
-        pen.textAlign = 'right';
-        pen.fillText(String(v), left - 5, Y(v) + 4);
-        pen.globalAlpha = 0.35;
-        pen.beginPath();
-        pen.moveTo(left, Y(v));
-        pen.lineTo(right, Y(v));
-        pen.stroke();
-        pen.globalAlpha = 1;
-      }
+      core.levels(pen, colours, [0, 0.5, 1], { left, right, Y });
       pen.textAlign = 'left';
       pen.fillText('score; a short line: before labels moved', left, 12);
       pen.textAlign = 'right';

@@ -222,19 +222,7 @@ export function mount(el, options, core) {
     draw: (pen, width, height, colours) => {
       const left = 34, right = width - 12, top = 20, bottom = height - 30, most = 360 / n, low = Math.min(-0.2, ...trace.map((t) => t[1]));
       const X = (a) => left + ((right - left) * a) / (1.06 * most), Y = (r) => bottom - ((bottom - top) * (r - low)) / (1 - low);
-      pen.font = '12px system-ui, sans-serif';
-      pen.fillStyle = pen.strokeStyle = colours.muted;
-      pen.lineWidth = 1;
-      for (const r of [0, 0.5, 1]) {
-        pen.textAlign = 'right';
-        pen.fillText(String(r), left - 6, Y(r) + 4);
-        pen.globalAlpha = 0.35;
-        pen.beginPath();
-        pen.moveTo(left, Y(r));
-        pen.lineTo(right, Y(r));
-        pen.stroke();
-        pen.globalAlpha = 1;
-      }
+      core.levels(pen, colours, [0, 0.5, 1], { left, right, Y });
       pen.setLineDash([4, 4]);
       pen.beginPath();
       pen.moveTo(X(most), top);

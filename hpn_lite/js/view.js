@@ -117,6 +117,20 @@ export function canvas(el, { aspect = 1, label, draw, ...props }) {
   return { node, redraw };
 }
 
+// Faint lines across a graph, each with its value at the left end; the pen is left ready for more words of this kind.
+export function levels(pen, colours, values, { left, right, Y }) {
+  pen.font = '12px system-ui, sans-serif';
+  pen.fillStyle = pen.strokeStyle = colours.muted;
+  pen.lineWidth = 1;
+  pen.textAlign = 'right';
+  for (const v of values) pen.fillText(String(v), left - 6, Y(v) + 4);
+  pen.globalAlpha = 0.35;
+  pen.beginPath();
+  for (const v of values) { pen.moveTo(left, Y(v)); pen.lineTo(right, Y(v)); }
+  pen.stroke();
+  pen.globalAlpha = 1;
+}
+
 // Calls tick(seconds since the last frame) until it returns false; rests while the lab is out of sight.
 export function clock(el, tick) {
   let frame = 0, last = 0, seen = true, wanted = false;
