@@ -4,6 +4,9 @@ The full-mark student hands in the model solutions; the half-right one makes mis
 leaves out the experiments; the empty one hands in the release as it is; the tampering one changes tests, points and
 checks instead of answering; and one hands in an endless loop. All of them have torch and numpy, hpn_lite and what a
 kernel needs, and nothing else: a wall stops every other import.
+
+To import torch takes a kernel longer than most submissions take to run, and nbgrader takes as long to start. So the
+kernels are forks of one process that has imported it (FORK), and nbgrader's commands go to one process (NBGRADER).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import assignments
@@ -118,13 +122,113 @@ sys.meta_path[:] = map(Wall, sys.meta_path)
 """
 
 
+# Waits behind the wall, with torch and hpn_lite in memory, and forks a kernel for everybody who asks (ASK).
+FORK = """
+import json, os, pathlib, signal, socket, sys, threading
+import torch
+import hpn_lite
+for file in pathlib.Path(hpn_lite.__file__).parent.glob("*.py"):
+    try:
+        __import__(f"hpn_lite.{file.stem}")
+    except ImportError:  # what needs something that students do not have
+        pass
+# What torch imports only when it is asked for, and takes seconds over.
+torch.testing.assert_close(torch.ones(1), torch.ones(1))
+weight = torch.ones(1, requires_grad=True)
+weight.grad = torch.ones(1)
+torch.optim.Adam([weight]).step()
+from ipykernel.kernelapp import IPKernelApp
+
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+door = socket.socket(socket.AF_UNIX)
+door.bind(sys.argv[1])
+door.listen()
+while True:
+    guest, _ = door.accept()
+    if os.fork() == 0:
+        break
+    guest.close()
+door.close()
+signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+os.setsid()
+with guest.makefile() as file:
+    wish = json.loads(file.readline())
+guest.sendall(f"{os.getpid()}\\n".encode())
+threading.Thread(target=lambda: guest.recv(1) or os._exit(0), daemon=True).start()  # not longer than who asked
+os.chdir(wish["folder"])
+os.environ.update(wish["environment"])
+sys.argv = ["kernel", "-f", wish["file"]]
+IPKernelApp.launch_instance()
+"""
+
+# What Jupyter takes for the kernel: it passes interrupts on, and ends with the fork.
+ASK = """
+import json, os, signal, socket, sys
+fork = socket.socket(socket.AF_UNIX)
+fork.connect(sys.argv[1])
+wish = {"file": sys.argv[2], "folder": os.getcwd(), "environment": dict(os.environ)}
+fork.sendall((json.dumps(wish) + "\\n").encode())
+pid = int(fork.makefile().readline())
+signal.signal(signal.SIGINT, lambda *_: os.kill(pid, signal.SIGINT))
+while fork.recv(1):
+    pass
+"""
+
+
 @pytest.fixture(scope="module")
 def walled(tmp_path_factory):
-    """Surroundings in which kernels start behind the wall."""
-    folder = tmp_path_factory.mktemp("ipython")
-    (folder / "profile_default/startup").mkdir(parents=True)
-    (folder / "profile_default/startup/wall.py").write_text(WALL)
-    return assignments.environment() | {"IPYTHONDIR": str(folder), "OMP_NUM_THREADS": "1"}
+    """Surroundings in which the kernel "python3" stands behind the wall, and starts at once."""
+    folder = tmp_path_factory.mktemp("kernel")
+    door = folder / "door"
+    for name, code in (("fork.py", WALL + FORK), ("ask.py", ASK)):
+        (folder / name).write_text(code)
+    spec = folder / "kernels/python3/kernel.json"
+    spec.parent.mkdir(parents=True)
+    command = [sys.executable, "-I", "-S", str(folder / "ask.py"), str(door), "{connection_file}"]
+    spec.write_text(json.dumps({"argv": command, "display_name": "Python 3", "language": "python"}))
+    own = {"IPYTHONDIR": str(folder / "ipython"), "OMP_NUM_THREADS": "1", "JUPYTER_PATH": str(folder)}
+    environment = assignments.environment() | own
+    with (folder / "said").open("w") as said:
+        server = subprocess.Popen(
+            [sys.executable, str(folder / "fork.py"), str(door)], env=environment, stdout=said, stderr=said
+        )
+    try:
+        for _ in range(1200):
+            if door.exists():
+                break
+            assert server.poll() is None, (folder / "said").read_text()
+            time.sleep(0.1)
+        yield environment
+    finally:
+        server.terminate()
+        server.wait()
+
+
+# Commands of nbgrader, as one would type them, one after the other in one process.
+NBGRADER = """
+import json, sys
+from jupyter_core.application import NoStart
+from nbgrader.apps.nbgraderapp import NbGraderApp
+for command in json.loads(sys.argv[1]):
+    app = NbGraderApp()
+    app.initialize(command)
+    try:
+        app.start()
+    except NoStart:  # the subcommand did
+        pass
+    app.subapp.clear_instance()
+"""
+
+
+def nbgrader(folder: Path, *commands: list[str], env: dict) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", NBGRADER, json.dumps(commands)],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -140,35 +244,23 @@ def course(tmp_path_factory, walled):
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(nb))
 
-    def release(name: str) -> Path:
-        return assignments.path("release", name, folder)
-
-    # The endless loop and somebody after it, with little patience; what takes longer comes later.
-    loop = half_right(SHORT) | {LOOP: "while True:\n    pass"}
-    hand_in("endless", SHORT, submission(SHORT, loop, release(SHORT)))
-    hand_in("half", SHORT, submission(SHORT, half_right(SHORT), release(SHORT)))
-    nbgrader(folder, "autograde", SHORT, "--Execute.timeout=45", env=walled)
     for name in NAMES:
-        hand_in("full", name, submission(name, solutions(name), release(name)))
-        hand_in("empty", name, read(release(name)))
-        if name != SHORT and name in WRONG:
-            hand_in("half", name, submission(name, half_right(name), release(name)))
-    hand_in("tampering", SHORT, tampered(read(release(SHORT))))
-    for name in NAMES:
-        nbgrader(folder, "autograde", name, env=walled)
-    return folder
-
-
-def nbgrader(folder: Path, *command: str, env: dict | None = None) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", *command],
-        cwd=folder,
-        env=env or assignments.environment(),
-        capture_output=True,
-        text=True,
+        release = assignments.path("release", name, folder)
+        hand_in("full", name, submission(name, solutions(name), release))
+        hand_in("empty", name, read(release))
+        if name in WRONG:
+            hand_in("half", name, submission(name, half_right(name), release))
+        if name == SHORT:
+            hand_in("tampering", name, tampered(read(release)))
+            hand_in("endless", name, submission(name, half_right(name) | {LOOP: "while True:\n    pass"}, release))
+    # First those who are through in a moment, with little patience: empty, endless, and half after the loop.
+    nbgrader(
+        folder,
+        ["autograde", SHORT, "--student=[eh]*", "--Execute.timeout=15"],
+        *(["autograde", name] for name in NAMES),
+        env=walled,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return folder
 
 
 GRADEBOOK = """
@@ -283,13 +375,12 @@ def test_feedback_and_export_after_a_person_has_read(course, graded):
         total = sum(t.points for t in assignments.tasks(name))
         assert sum(score for score, *_ in found[f"full {name}"].values()) == total
         assert not any(waits for *_, waits in found[f"full {name}"].values())
-    nbgrader(course, "generate_feedback", SHORT)
+    nbgrader(course, ["generate_feedback", SHORT], ["export", "--to=grades.csv"], env=assignments.environment())
     for student in ("full", "half", "empty", "tampering", "endless"):
         page = (course / "feedback" / student / SHORT / f"{SHORT}.html").read_text(encoding="utf-8")
         score = sum(score for score, *_ in found[f"{student} {SHORT}"].values())
         most = sum(t.points for t in assignments.tasks(SHORT))
         assert re.search(rf"Score: {score:.1f} / {most:.1f}|Score: {score:g} / {most:g}", page), student
-    nbgrader(course, "export", "--to=grades.csv")
     with (course / "grades.csv").open() as file:
         rows = {f"{r['student_id']} {r['assignment']}": r for r in csv.DictReader(file) if r["score"]}
     for who, cells in found.items():
@@ -300,8 +391,8 @@ def test_feedback_and_export_after_a_person_has_read(course, graded):
 # ---- Plain pytest ---------------------------------------------------------------------------------------------------
 
 
-def by_pytest(folder: Path, file: Path, key: Path | None, timeout: int = 120) -> tuple[str, int]:
-    environment = assignments.environment() | {"HPN_SUBMISSION": str(file), "HPN_TIMEOUT": str(timeout)}
+def by_pytest(folder: Path, file: Path, key: Path | None, env: dict, timeout: int = 120) -> tuple[str, int]:
+    environment = env | {"HPN_SUBMISSION": str(file), "HPN_TIMEOUT": str(timeout)}
     if key:
         environment["HPN_KEY"] = str(key)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder)]
@@ -317,10 +408,10 @@ def grader(tmp_path):
 
 
 @pytest.mark.parametrize("student", ["half", "tampering"])
-def test_plain_pytest_gives_the_same_points(course, graded, grader, student):
+def test_plain_pytest_gives_the_same_points(course, graded, grader, walled, student):
     """With the source as its key; the student's own answers count, whatever became of the tests."""
     file = course / "submitted" / student / SHORT / f"{SHORT}.ipynb"
-    said, code = by_pytest(grader, file, assignments.path("source", SHORT))
+    said, code = by_pytest(grader, file, assignments.path("source", SHORT), walled)
     got = sum(points(graded[f"{student} {SHORT}"], SHORT).values())
     assert f"points: {got:g} of {sum(automatic(SHORT).values()):g}" in said, said
     assert code == 1
@@ -337,7 +428,7 @@ def small(*cells: tuple[str, str, int]) -> dict:
     return nb | {"nbformat_minor": 5}
 
 
-def test_plain_pytest_stops_a_loop_and_brings_tests_back(grader):
+def test_plain_pytest_stops_a_loop_and_brings_tests_back(grader, walled):
     """Deleted and doubled tests, a test made weaker, a cell of the student's own, and a loop."""
     key = small(("x", "", 0), ("t-x", "assert x == 1", 2), ("y", "", 0), ("t-y", "assert y == 2", 3), ("z", "", 0))
     key["cells"] += small(("t-z", "assert z == helper", 4))["cells"]
@@ -347,13 +438,16 @@ def test_plain_pytest_stops_a_loop_and_brings_tests_back(grader):
     mine["cells"] += own + small(("z", "z = 3", 0))["cells"]
     (grader / "key.ipynb").write_text(json.dumps(key))
     (grader / "mine.ipynb").write_text(json.dumps(mine))
-    said, code = by_pytest(grader, grader / "mine.ipynb", None, timeout=8)
+    said, code = by_pytest(grader, grader / "mine.ipynb", None, walled, timeout=5)
     # The test of x was moved before its answer, which costs the student two points; z's was deleted and came back.
     assert "points: 4 of 9" in said and code == 1, said
 
 
 def test_the_template_for_github_classroom(course, tmp_path):
-    """It holds nothing hidden, its workflow has a step with points for each task, and its checks work as they are."""
+    """It holds nothing hidden, its workflow has a step with points for each task, and its checks work as they are.
+
+    They are run with the kernel that everybody has.
+    """
     import yaml
 
     out = tmp_path / "template"
@@ -368,11 +462,20 @@ def test_the_template_for_github_classroom(course, tmp_path):
     assert reporter["env"] == {f"{n.upper()}_RESULTS": f"${{{{steps.{n}.outputs.result}}}}" for n in graders}
     shutil.copy(course / "submitted" / "half" / SHORT / f"{SHORT}.ipynb", out)
     right, wrong = LOOP_TASK, WRONG[SHORT]["mistakes"][0][3][0]
-    for name, code in ((right, 0), (wrong, 1)):
-        command = graders[name]["command"].replace("python", sys.executable)
-        done = subprocess.run(
-            command, shell=True, cwd=out, env=assignments.environment(), capture_output=True, text=True
-        )
-        assert done.returncode == code, done.stdout + done.stderr
+    # Both steps at once, since each starts a kernel: what a step runs is the same but for the task's name.
+    start, end = graders[right]["command"].split(f'"grader/test_assignment.py::test_task[{right}]"')
+    assert graders[wrong]["command"] == f'{start}"grader/test_assignment.py::test_task[{wrong}]"{end}'
+    command = f'{graders[right]["command"]} "grader/test_assignment.py::test_task[{wrong}]" -rA'
+    done = subprocess.run(
+        command.replace("python", sys.executable),
+        shell=True,
+        cwd=out,
+        env=assignments.environment(),
+        capture_output=True,
+        text=True,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 1 and f"PASSED grader/test_assignment.py::test_task[{right}]" in said, said
+    assert f"FAILED grader/test_assignment.py::test_task[{wrong}]" in said, said
     with pytest.raises(FileExistsError):
         assignments.classroom(SHORT, out)
