@@ -204,12 +204,15 @@ def walled(tmp_path_factory):
         server.wait()
 
 
-# Commands of nbgrader, as one would type them, one after the other in one process.
+# Commands of nbgrader, as one would type them, one after the other in one process; a file's name instead of a command
+# stands for writing all grades into it, and a list of lists for what a person gives.
 NBGRADER = """
 import json, sys
 from jupyter_core.application import NoStart
+from nbgrader.api import Gradebook
 from nbgrader.apps.nbgraderapp import NbGraderApp
-for command in json.loads(sys.argv[1]):
+
+def run(command):
     app = NbGraderApp()
     app.initialize(command)
     try:
@@ -217,80 +220,74 @@ for command in json.loads(sys.argv[1]):
     except NoStart:  # the subcommand did
         pass
     app.subapp.clear_instance()
+
+def give(points):
+    with Gradebook("sqlite:///gradebook.db", "learning-on-the-hypersphere") as book:
+        for name, student, cell, score in points:
+            grade = book.find_grade(cell, name, name, student)
+            grade.manual_score, grade.needs_manual_grade = score, False
+        book.db.commit()
+
+def write(file):
+    with Gradebook("sqlite:///gradebook.db", "learning-on-the-hypersphere") as book:
+        found = {
+            f"{s.student.id} {s.assignment.name}": {
+                g.name: [g.score, g.max_score, g.needs_manual_grade] for n in s.notebooks for g in n.grades
+            }
+            for a in book.assignments for s in a.submissions
+        }
+    with open(file, "w") as out:
+        json.dump(found, out)
+
+for step in json.loads(sys.argv[1]):
+    {str: write, list: give if isinstance(step[0], list) else run}[type(step)](step)
 """
-
-
-def nbgrader(folder: Path, *commands: list[str], env: dict) -> None:
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", NBGRADER, json.dumps(commands)],
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
 def course(tmp_path_factory, walled):
-    """A course of its own, with releases made afresh and every kind of student graded."""
+    """A course of its own with every kind of student, graded by nbgrader and by a person, with feedback and a table."""
     folder = tmp_path_factory.mktemp("course")
     shutil.copytree(assignments.COURSE / "source", folder / "source")
     shutil.copy(assignments.COURSE / "nbgrader_config.py", folder)
-    assignments.generate(folder / "release", folder, folder / "gradebook.db")
 
     def hand_in(student: str, name: str, nb: dict) -> None:
         file = folder / "submitted" / student / name / f"{name}.ipynb"
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(nb))
 
+    given = []  # a person gives the full-mark student all points and the half-right one none
     for name in NAMES:
-        release = assignments.path("release", name, folder)
+        release = assignments.path("release", name)  # those that nbgrader makes below are the same: test_assignments
         hand_in("full", name, submission(name, solutions(name), release))
         hand_in("empty", name, read(release))
+        given += [(name, "full", t.name, t.points) for t in assignments.tasks(name) if t.manual]
         if name in WRONG:
             hand_in("half", name, submission(name, half_right(name), release))
+            given += [(name, "half", t.name, 0) for t in assignments.tasks(name) if t.manual]
         if name == SHORT:
             hand_in("tampering", name, tampered(read(release)))
             hand_in("endless", name, submission(name, half_right(name) | {LOOP: "while True:\n    pass"}, release))
-    # First those who are through in a moment, with little patience: empty, endless, and half after the loop.
-    nbgrader(
-        folder,
-        ["autograde", SHORT, "--student=[eh]*", "--Execute.timeout=15"],
+    steps = [
+        *(["generate_assignment", name, "--force"] for name in NAMES),
+        # First those who are through in a moment, with little patience: empty, endless, and half after the loop.
+        ["autograde", SHORT, "--student=[eh]*", "--Execute.timeout=10"],
         *(["autograde", name] for name in NAMES),
-        env=walled,
-    )
-    return folder
-
-
-GRADEBOOK = """
-import json, sys
-from nbgrader.api import Gradebook
-with Gradebook("sqlite:///gradebook.db", "learning-on-the-hypersphere") as book:
-    for name, student, cell, score in json.loads(sys.argv[1]):  # what a person gives
-        grade = book.find_grade(cell, name, name, student)
-        grade.manual_score, grade.needs_manual_grade = score, False
-    book.db.commit()
-    print(json.dumps({
-        f"{s.student.id} {s.assignment.name}": {
-            g.name: [g.score, g.max_score, g.needs_manual_grade] for n in s.notebooks for g in n.grades
-        }
-        for a in book.assignments for s in a.submissions
-    }))
-"""
-
-
-def grades(folder: Path, given: list = ()) -> dict[str, dict[str, list]]:
-    """Points, most points and whether a person is waited for, by student and assignment and by cell."""
+        "by machine.json",
+        given,
+        "by both.json",
+        ["generate_feedback", SHORT],
+        ["export", "--to=grades.csv"],
+    ]
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", GRADEBOOK, json.dumps(given)],
+        [sys.executable, "-W", "ignore", "-c", NBGRADER, json.dumps(steps)],
         cwd=folder,
-        env=assignments.environment(),
+        env=walled,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
 
 
 def automatic(name: str) -> dict[str, float]:
@@ -304,7 +301,8 @@ def points(found: dict[str, list], name: str) -> dict[str, float]:
 
 @pytest.fixture(scope="module")
 def graded(course):
-    return grades(course)
+    """Points, most points and whether a person is waited for, by student and assignment and by cell."""
+    return read(course / "by machine.json")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -361,21 +359,12 @@ def test_an_endless_loop_is_stopped_and_costs_its_task_alone(graded, course):
 
 
 def test_feedback_and_export_after_a_person_has_read(course, graded):
-    """A person gives the manual points; then the totals are what they should be, on the feedback and in the table."""
-    given = [
-        (name, student, task.name, task.points if student == "full" else 0)
-        for student in ("full", "half")
-        for name in NAMES
-        if f"{student} {name}" in graded
-        for task in assignments.tasks(name)
-        if task.manual
-    ]
-    found = grades(course, given)
+    """A person gave the manual points: the totals are what they should be, on the feedback and in the table."""
+    found = read(course / "by both.json")
     for name in NAMES:
         total = sum(t.points for t in assignments.tasks(name))
         assert sum(score for score, *_ in found[f"full {name}"].values()) == total
         assert not any(waits for *_, waits in found[f"full {name}"].values())
-    nbgrader(course, ["generate_feedback", SHORT], ["export", "--to=grades.csv"], env=assignments.environment())
     for student in ("full", "half", "empty", "tampering", "endless"):
         page = (course / "feedback" / student / SHORT / f"{SHORT}.html").read_text(encoding="utf-8")
         score = sum(score for score, *_ in found[f"{student} {SHORT}"].values())
@@ -438,16 +427,13 @@ def test_plain_pytest_stops_a_loop_and_brings_tests_back(grader, walled):
     mine["cells"] += own + small(("z", "z = 3", 0))["cells"]
     (grader / "key.ipynb").write_text(json.dumps(key))
     (grader / "mine.ipynb").write_text(json.dumps(mine))
-    said, code = by_pytest(grader, grader / "mine.ipynb", None, walled, timeout=5)
+    said, code = by_pytest(grader, grader / "mine.ipynb", None, walled, timeout=4)
     # The test of x was moved before its answer, which costs the student two points; z's was deleted and came back.
     assert "points: 4 of 9" in said and code == 1, said
 
 
-def test_the_template_for_github_classroom(course, tmp_path):
-    """It holds nothing hidden, its workflow has a step with points for each task, and its checks work as they are.
-
-    They are run with the kernel that everybody has.
-    """
+def test_the_template_for_github_classroom(course, tmp_path, walled):
+    """It holds nothing hidden, its workflow has a step with points for each task, and its checks work as they are."""
     import yaml
 
     out = tmp_path / "template"
@@ -470,7 +456,7 @@ def test_the_template_for_github_classroom(course, tmp_path):
         command.replace("python", sys.executable),
         shell=True,
         cwd=out,
-        env=assignments.environment(),
+        env=walled,
         capture_output=True,
         text=True,
     )
