@@ -127,9 +127,10 @@ FORK = """
 import json, os, pathlib, signal, socket, sys, threading
 import torch
 import hpn_lite
-for file in pathlib.Path(hpn_lite.__file__).parent.glob("*.py"):
+late = ("debugpy.server.api", "pdb", "psutil", "pydoc", "sqlite3", "stack_data", "xmlrpc.client")  # a kernel's own
+for name in (*late, *(f"hpn_lite.{p.stem}" for p in pathlib.Path(hpn_lite.__file__).parent.glob("*.py"))):
     try:
-        __import__(f"hpn_lite.{file.stem}")
+        __import__(name)
     except ImportError:  # what needs something that students do not have
         pass
 # What torch imports only when it is asked for, and takes seconds over.
