@@ -59,10 +59,7 @@ def best_assignment(means: Tensor, prototypes: Tensor, current: Tensor | None = 
         ImportError: if SciPy is missing.
     Source: LPA, section 3 (step b).
     """
-    try:
-        from scipy.optimize import linear_sum_assignment
-    except ImportError as error:
-        raise ImportError("assignment needs SciPy: pip install scipy") from error
+    linear_sum_assignment = _matcher()
     for name, x in (("means", means), ("prototypes", prototypes)):
         if not isinstance(x, Tensor):
             raise TypeError(f"{name} must be a torch.Tensor, got {type(x).__name__}")
@@ -211,6 +208,7 @@ class AssignedHead(PrototypeHead):
         weight: (K,) weight of each class in the loss; or "batch": those of losses.batch_weights, for long tails.
     Raises:
         TypeError, ValueError: see LabelAssignment and PrototypeHead; also on another loss, or a number out of range.
+        ImportError: if labels are to move and SciPy is missing.
     Source: LPA, section 3 and its supplement, section 9.
     """
 
@@ -239,6 +237,8 @@ class AssignedHead(PrototypeHead):
         self.labels, self.form = labels, loss
         self.every, self.steps = whole("every", every, 0), None if steps is None else whole("steps", steps, 1)
         self.until = None if until is None else whole("until", until, 0)
+        if self.every or self.steps:
+            _matcher()  # now, and not after the first epoch
 
     def loss(self, z: Tensor, y: Tensor, reduction: str = "mean") -> Tensor:
         losses.check_outputs(z, self.width, check=self.check)
@@ -264,6 +264,14 @@ class AssignedHead(PrototypeHead):
     def _reassign(self) -> None:
         self.labels.reassign()
         self.prototypes.copy_(self.labels.assigned)
+
+
+def _matcher():
+    try:
+        from scipy.optimize import linear_sum_assignment
+    except ImportError as error:
+        raise ImportError("assignment needs SciPy: pip install scipy") from error
+    return linear_sum_assignment
 
 
 def _enough(prototypes: int, classes: int) -> None:

@@ -19,6 +19,7 @@ Intervals are Student's, at 95%, over seeds; with one seed there is none, and th
 import html
 import math
 import statistics
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -81,7 +82,7 @@ class Verdict(NamedTuple):
     claims: list[Judged]
 
     def __str__(self) -> str:
-        return f"{WORDS[self.word]}: {self.reason}"
+        return textwrap.fill(f"{WORDS[self.word]}: {self.reason}", 72, subsequent_indent="  ")
 
 
 def collect(
@@ -198,8 +199,8 @@ def judge(name: str, found: Found | None = None) -> Verdict:
     decided = [c for c in claims if c.word != "open"]
     if not ran:
         reasons = Counter(_needs(row) for row in EXPERIMENTS[name].rows)
-        lacks = "; ".join(f"{_many(n, 'row')} would need {what}" for what, n in reasons.items() if what)
-        return Verdict("not run", f"no record yet{': ' * bool(lacks)}{lacks}", claims)
+        lacks = "; ".join(f"{_many(n, 'row')} would need {what or 'time alone'}" for what, n in reasons.items())
+        return Verdict("not run", "no record yet" + (f": {lacks}" if any(reasons) else ""), claims)
     parts = [f"{len(ran)} of {_many(len(rows), 'row')} run"]
     if counted:
         parts.append(f"{len(good)} of {_many(len(counted), 'number')} agree or are better")

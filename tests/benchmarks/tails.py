@@ -63,9 +63,9 @@ def placed(dim: int):
 
 
 def make_head(kind: str, dim: int, weighting: str, counts, seed: int):
-    """softmax; fixed: prototypes in a random order, dot-regression on outputs of length 1; normed: the same after a batch
-    normalisation, as in LPA's code; free: on outputs of any length; assigned: as fixed, matched to centred class means
-    after every epoch; early: to their running means after every step of the first EARLY, before outputs have settled.
+    """softmax; fixed: prototypes in a random order, dot-regression on outputs of length 1; normed: the same after a
+    batch normalisation, as in LPA's code; free: on outputs of any length; assigned: as fixed, matched to centred class
+    means after every epoch; early: to their running means in the first EARLY steps, before outputs have settled.
     """
     weight, batch = class_weights(counts, weighting), weighting == "batch"
     if kind == "softmax":
