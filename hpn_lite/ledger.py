@@ -10,8 +10,9 @@ A number *agrees* if it lies within `TOLERANCE` of the paper's (2 points of accu
 *better* or *worse* than the paper's. A run that diverged agrees if the paper's did. A claim *holds* if the mean
 advantage over our seeds lies where the paper has it, and *fails* otherwise.
 
-A table is "not run" if none of its rows is; "reproduced" if all of them are, none is worse and every claim holds; "not
-reproduced" if no number agrees or is better and no claim holds; "partly reproduced" in between.
+A table is "not run" if no row is that the paper has a number or a claim for; "reproduced" if all rows are, none is
+worse and every claim holds; "not reproduced" if no number agrees or is better and no claim holds; "partly reproduced"
+in between.
 
 Intervals are Student's, at 95%, over seeds; with one seed there is none, and the table says so.
 """
@@ -209,6 +210,8 @@ def judge(name: str, found: Found | None = None) -> Verdict:
             f"{len(held)} of {_many(len(claims), 'claim')} hold"
             + (f", {len(claims) - len(decided)} open" if len(decided) < len(claims) else "")
         )
+    if not counted and not decided:
+        return Verdict("not run", f"{parts[0]}, for which the paper has no number", claims)
     if ran == rows and len(good) == len(counted) and len(held) == len(claims):
         return Verdict("reproduced", "; ".join(parts), claims)
     return Verdict("partly" if good or held else "not", "; ".join(parts), claims)

@@ -80,8 +80,9 @@ def test_the_watch_sees_a_copy():
         lambda p: heads.NearestMeanHead(4, 3),
         lambda p: AssignedHead(p),
         lambda p: AssignedHead(p, loss="dot", weight="batch"),
+        lambda p: AssignedHead(p, loss="unit-dot", weight="batch"),
     ],
-    ids=["prototypes", "fixed-softmax", "softmax", "angular", "nearest-mean", "pull", "dot"],
+    ids=["prototypes", "fixed-softmax", "softmax", "angular", "nearest-mean", "pull", "dot", "unit-dot"],
 )
 def test_a_step_of_a_head_can_be_captured(make, mixed):
     assert crossings(make(torch.nn.functional.normalize(torch.randn(4, 3), dim=1)), mixed=mixed) == []

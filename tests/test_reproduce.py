@@ -200,6 +200,14 @@ def test_the_rule(table, good, bad, words, verdict, claim):
     assert [c.word for c in judged.claims] == [claim]
 
 
+def test_rows_that_the_paper_does_not_have_decide_nothing(table):
+    rows = (Row("good", {"task": "toy", "n": "good"}, {"accuracy": None}, 1),
+            Row("bad", {"task": "toy", "n": "bad"}, {"accuracy": 50.0}, 1))  # fmt: skip
+    judged, _, _ = table(0.60, None, rows=rows)
+    assert judged.word == "not run"
+    assert judged.reason == "1 of 2 rows run, for which the paper has no number"
+
+
 def test_an_error_is_better_when_it_is_smaller():
     row = Row("r", {"task": "toy"}, {"mae": 100.0}, 1)
     for ours, word in ((100, "agrees"), (105, "agrees"), (95, "agrees"), (106, "worse"), (94, "better")):

@@ -336,6 +336,10 @@ def convert(paths: list[Path], to_text: bool, root: Path = ROOT) -> None:
         # --update keeps the outputs of the cells; `make book` then sees whether their code changed.
         options = ["--to", "md:myst"] if to_text else ["--to", "ipynb", "--update"]
         subprocess.run([sys.executable, "-m", "jupytext", "-q", *options, "-o", str(new), str(old)], check=True)
+        if not to_text:  # what jupytext notes for itself
+            nb = read(new, root)
+            nb["metadata"].pop("jupytext", None)
+            new.write_text(json.dumps(nb, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         os.utime(old, (new.stat().st_mtime,) * 2)  # both sides now say the same
         print(f"{name(old, root)} -> {name(new, root)}")
 
