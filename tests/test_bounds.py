@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import time
 from fractions import Fraction
 
 import pytest
@@ -215,9 +214,7 @@ def test_the_best_bound_says_which():
 
 @pytest.mark.parametrize(("k", "d"), [(10**6, 3), (10**6, 4), (1000, 512), (10**5, 512), (10**9, 512), (10**6, 10**5)])
 def test_large_sizes(k, d):
-    start = time.process_time()
     best = largest_cosine_bound(k, d)
-    assert time.process_time() - start < 5  # it takes under 0.3 s
     assert best.value < 1 and math.isfinite(best.value)
     if d == 512 and k > 1024:
         assert best.value > 0
