@@ -142,6 +142,10 @@ BAD = {
     "no caption": (last("metadata", {"mystnb": {"image": {"alt": "Twelve points on a sphere."}}}), "without caption"),
     "no alt in prose": (edit("Text.", "![](a.png)"), "picture without alt text"),
     "home folder": (output(prints("saved in /home/ada/book")), "path of one machine"),
+    "traceback": (
+        output({**error, "traceback": ["\x1b[36mFile \x1b[39m\x1b[32m/work/hpn_lite/a.py:1\x1b[39m"]}),
+        "path of one machine",
+    ),
     "absolute path": (edit("print(1 / 3)", "open('/tmp/x')"), "path of one machine"),
     "windows path": (edit("print(1 / 3)", r"open('C:\x')"), "path of one machine"),
     "address": (output(prints("<object at 0x7f12ab34cd>")), "memory address"),

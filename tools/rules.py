@@ -80,7 +80,8 @@ def texts(output: dict) -> Iterator[str]:
     for kind, data in output.get("data", {}).items():
         if kind.startswith("text/"):
             yield re.sub(r"data:[\w/+]+;base64,[A-Za-z0-9+/=]+", "", joined(data))
-    yield from output.get("traceback", [])
+    for line in output.get("traceback", []):
+        yield re.sub("\x1b\\[[0-9;]*m", "", line)  # its colours
 
 
 def html(cell: dict) -> str:
