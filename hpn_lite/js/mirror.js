@@ -121,7 +121,7 @@ export function mount(el, options, core) {
   });
   core.layout(el, [ball.node], [
     kind.node, exponent.node, count.node, core.h('div', { className: 'hpn-row' }, go, button('Shuffle', shuffle)), tiles.node, line.node,
-    core.hint('Grey: the opposites. Drag a neuron, or choose it with ', ['N'], ' and move it with the ', ['arrows'], '.'),
+    core.hint('Grey, where they count: the opposites. Drag a neuron, or choose it with ', ['N'], ' and move it with the ', ['arrows'], '.'),
   ]);
   refresh();
 
