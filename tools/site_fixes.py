@@ -59,6 +59,7 @@ def docstring_to_rst(app, what, name, obj, options, lines: list[str]) -> None:
     """Make markup of a plain docstring: `code` becomes a literal, other special signs are escaped, Source a section."""
     if lines and lines[0].startswith("Alias for field number"):  # Python's own words for a field of a named tuple
         lines.clear()
+        return
     for i, line in enumerate(lines):
         parts = line.split("`")
         if len(parts) % 2:  # the backticks of this line come in pairs; every second part is code
